@@ -1,0 +1,150 @@
+"""Argument checks shared by every public function, and the memory kernels rely on.
+
+A message names the function, what came in, what was expected and why it matters, so
+that it can be acted on without opening the source. A caller's mistake is always a
+`ValueError` (or a `TypeError` where the type itself is wrong); what a check returns is
+what it checked, so that it can stand where the value is first used.
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.integer[Any]]
+AnyArray = NDArray[Any]
+
+ALIGNMENT = 64
+"""Bytes: one cache line, and one register of the widest vector unit in use (AVX-512)."""
+
+LANE = 16
+"""Floats in such a register; row strides of activation memory are multiples of it."""
+
+
+def same_shape(caller: str, **arrays: AnyArray) -> None:
+    """Raise ValueError unless every array has the shape of the first."""
+    (first, reference), *others = arrays.items()
+    for name, array in others:
+        if array.shape != reference.shape:
+            raise ValueError(
+                f"{caller}: {name} has shape {array.shape} but {first} has shape "
+                f"{reference.shape}; the two are used entry by entry, so their "
+                f"shapes must be equal"
+            )
+
+
+def finite(caller: str, **arrays: AnyArray) -> None:
+    """Raise ValueError if an array holds a NaN or an infinity."""
+    for name, array in arrays.items():
+        good = np.isfinite(array)
+        if not good.all():
+            at = tuple(int(i) for i in np.argwhere(~good)[0])
+            raise ValueError(
+                f"{caller}: {name} holds {int((~good).sum())} non-finite values, the "
+                f"first ({array[at]}) at index {at}; what is not a finite number "
+                f"cannot be ranked or summed"
+            )
+
+
+def dimensions(caller: str, *allowed: int, **arrays: AnyArray) -> None:
+    """Raise ValueError unless every array has one of the allowed numbers of axes."""
+    for name, array in arrays.items():
+        if array.ndim not in allowed:
+            wanted = " or ".join(str(n) for n in allowed)
+            raise ValueError(
+                f"{caller}: {name} has shape {array.shape}, that is {array.ndim} axes; "
+                f"expected {wanted}"
+            )
+
+
+def one_of(caller: str, what: str, value: str, known: Iterable[str]) -> str:
+    """Return `value` if it is known; otherwise name the nearest known one."""
+    names = sorted(known)
+    if value in names:
+        return value
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.0)
+    raise ValueError(
+        f"{caller}: there is no {what} {value!r}; "
+        + (f"did you mean {near[0]!r}? " if near else "")
+        + f"known: {', '.join(names)}"
+    )
+
+
+def positive_int(caller: str, name: str, value: int, minimum: int = 1) -> int:
+    """Return `value` as an int if it is a whole number of at least `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(
+            f"{caller}: {name} is {value!r}; expected a whole number, {minimum} or more"
+        )
+    if value < minimum:
+        raise ValueError(f"{caller}: {name} is {value}; expected {minimum} or more")
+    return int(value)
+
+
+def batch_array(
+    shape: tuple[int, ...], dtype: np.dtype[Any] | type = np.float32
+) -> FloatArray:
+    """Uninitialized activation memory: aligned rows, the batch on the last axis.
+
+    The first byte lies on a 64-byte boundary and the stride between rows is a multiple
+    of 16 items, so that a vector load inside a row never straddles a cache line. The
+    array returned is a view of `shape`; the padding behind each row is zero and stays
+    out of sight.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(features, N)``, ``(C, L, N)`` or ``(C, H, W, N)``.
+    dtype : dtype
+        Type of an item.
+
+    Returns
+    -------
+    memory : ndarray, shape `shape`
+        C-ordered but for the padding of the last axis.
+
+    Examples
+    --------
+    >>> x = batch_array((3, 5))
+    >>> x.shape, x.strides, x.ctypes.data % 64
+    ((3, 5), (64, 4), 0)
+    """
+    dtype = np.dtype(dtype)
+    *rows, batch = shape
+    padded = -(-batch // LANE) * LANE
+    count = int(np.prod(rows, dtype=np.int64)) * padded
+    raw = np.zeros(count * dtype.itemsize + ALIGNMENT, np.uint8)
+    skip = -raw.ctypes.data % ALIGNMENT
+    whole = raw[skip : skip + count * dtype.itemsize].view(dtype)
+    return whole.reshape(*rows, padded)[..., :batch]
+
+
+def is_batch_array(x: AnyArray) -> bool:
+    """Whether `x` has the memory layout that `batch_array` gives."""
+    if x.size == 0:
+        return True
+    size, (*rows, _) = x.itemsize, x.shape
+    stride = x.strides[-2] if rows else -(-x.shape[-1] // LANE) * LANE * size
+    expected, step = [size], stride
+    for extent in reversed(rows):
+        expected.append(step)
+        step *= extent
+    return (
+        x.ctypes.data % ALIGNMENT == 0
+        and stride % (LANE * size) == 0
+        and stride >= x.shape[-1] * size
+        and tuple(reversed(expected)) == x.strides
+    )
+
+
+def as_batch_array(x: AnyArray) -> AnyArray:
+    """`x` itself if it already lies as kernels need it, otherwise a copy that does."""
+    if is_batch_array(x):
+        return x
+    copy = batch_array(x.shape, x.dtype)
+    copy[...] = x
+    return copy
