@@ -50,6 +50,12 @@ def finite(caller: str, **arrays: AnyArray) -> None:
             )
 
 
+def float64(caller: str, **arrays: AnyArray) -> tuple[NDArray[np.float64], ...]:
+    """The arrays as finite float64, in the order given; ValueError if one cannot be."""
+    finite(caller, **arrays)
+    return tuple(np.asarray(array, dtype=np.float64) for array in arrays.values())
+
+
 def dimensions(caller: str, *allowed: int, **arrays: AnyArray) -> None:
     """Raise ValueError unless every array has one of the allowed numbers of axes."""
     for name, array in arrays.items():

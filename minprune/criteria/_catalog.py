@@ -29,12 +29,12 @@ class Holds(Enum):
     ZERO_AT_ZERO = "a zero weight (or an all-zero unit) scores zero"
     PERMUTES_OUT = "permuting the output units of the evidence permutes the score"
     PERMUTES_IN = "permuting the input features of the evidence permutes the score"
-    SIGN_FREE = "the score is unchanged when the sign of every weight is flipped"
+    SIGN_FREE = "the score is unchanged when the signs of any weights are flipped"
     SCALES_WITH_WEIGHT = "doubling the weight keeps the ranking within the layer"
     SCALE_INVARIANT = "the score is unchanged when the weight is doubled"
     RESCALES = "the score is unchanged by w -> a w, g -> g / a"
     BATCH_ORDER = "the order of the examples in the evidence does not matter"
-    DATA_FREE = "only the weights are asked for"
+    DATA_FREE = "only parameters of the network are asked for"
 
 
 @dataclass(frozen=True, slots=True)

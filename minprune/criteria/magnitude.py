@@ -1,0 +1,454 @@
+"""Criteria that look at one weight and ask how large it is.
+
+A small weight changes its neuron's sum little, whatever comes in. The criteria here
+differ in what "small" is measured against: nothing, the spread or the length of the
+layer, the row and column the weight stands in, or the weights that would outlive it.
+Every array is one layer's `weight` in units of itself; its shape is (out, in),
+(out, in/groups, height, width), or any other where single weights are scored.
+"""
+
+import numpy as np
+
+from minprune._check import BoolArray, FloatArray, dimensions, float64
+from minprune.criteria._catalog import Holds, criterion
+
+
+@criterion(
+    unit="weight",
+    granularity="weight",
+    formula="|w|",
+    cites=("han2015learning", "janowsky1989pruning"),
+    holds={
+        Holds.NON_NEGATIVE,
+        Holds.ZERO_AT_ZERO,
+        Holds.PERMUTES_OUT,
+        Holds.PERMUTES_IN,
+        Holds.SIGN_FREE,
+        Holds.SCALES_WITH_WEIGHT,
+        Holds.DATA_FREE,
+    },
+)
+def magnitude(weight: FloatArray) -> FloatArray:
+    r"""Size of a weight: the one criterion that needs nothing but the weight.
+
+    Parameters
+    ----------
+    weight : ndarray of float, any shape
+        Weights of one layer.
+
+    Returns
+    -------
+    score : ndarray of float64, same shape as `weight`
+        The absolute value, in units of the weight. Higher means keep.
+
+    Raises
+    ------
+    ValueError
+        If `weight` holds a NaN or an infinity.
+
+    See Also
+    --------
+    normalized_magnitude : The same, comparable between layers of different scale.
+    lamp : The same, for ranking the whole network at once.
+
+    Notes
+    -----
+    .. math:: s_i = |w_i|
+
+    Whether the layers compete ("global magnitude") is a choice of the selection's
+    scope, not of the score.
+
+    References
+    ----------
+    .. [1] S. Han, J. Pool, J. Tran and W. Dally, "Learning both weights and
+       connections for efficient neural networks", NeurIPS 2015, Sec. 3.
+    .. [2] S. Janowsky, "Pruning versus clipping in neural networks", Phys. Rev. A 39,
+       1989.
+
+    Examples
+    --------
+    >>> magnitude(np.array([[2.0, -1.0], [0.5, 0.0]]))
+    array([[2. , 1. ],
+           [0.5, 0. ]])
+    """
+    (weight,) = float64("magnitude", weight=weight)
+    return np.abs(weight)
+
+
+@criterion(
+    unit="1",
+    granularity="weight",
+    formula="|w| / ||W||_2",
+    cites=("nncf2020",),
+    normalization="Euclidean norm of the layer",
+    holds={
+        Holds.NON_NEGATIVE,
+        Holds.ZERO_AT_ZERO,
+        Holds.PERMUTES_OUT,
+        Holds.PERMUTES_IN,
+        Holds.SIGN_FREE,
+        Holds.SCALES_WITH_WEIGHT,
+        Holds.SCALE_INVARIANT,
+        Holds.DATA_FREE,
+    },
+)
+def normalized_magnitude(weight: FloatArray) -> FloatArray:
+    r"""Size of a weight as a share of its layer's length.
+
+    Layers whose weights are small all over (because a batch norm follows, say) lose
+    everything to plain magnitude when the network is ranked as one. Dividing by the
+    layer's Euclidean norm takes that scale out.
+
+    Parameters
+    ----------
+    weight : ndarray of float, any shape
+        Weights of one layer.
+
+    Returns
+    -------
+    score : ndarray of float64, same shape as `weight`
+        A share between 0 and 1; the squares of a layer sum to 1. Higher means keep.
+
+    Raises
+    ------
+    ValueError
+        If `weight` holds a NaN or an infinity.
+
+    Notes
+    -----
+    .. math:: s_i = |w_i| \,/\, \sqrt{\textstyle\sum_j w_j^2}
+
+    A layer of zeros scores zero everywhere; the formula as printed divides 0 by 0.
+
+    References
+    ----------
+    .. [1] A. Kozlov, I. Lazarevich, V. Shamporov, N. Lyalyushkin and Y. Gorbachev,
+       "Neural network compression framework for fast model inference", 2020.
+       arXiv:2002.08679. The normed magnitude of its global ranking.
+
+    Examples
+    --------
+    >>> normalized_magnitude(np.array([3.0, -4.0]))
+    array([0.6, 0.8])
+    """
+    (weight,) = float64("normalized_magnitude", weight=weight)
+    return _ratio(np.abs(weight), np.sqrt(np.sum(weight**2)))
+
+
+@criterion(
+    unit="1",
+    granularity="weight",
+    formula="|w| / std(W)",
+    cites=("han2015learning",),
+    normalization="standard deviation of the layer",
+    holds={
+        Holds.NON_NEGATIVE,
+        Holds.ZERO_AT_ZERO,
+        Holds.PERMUTES_OUT,
+        Holds.PERMUTES_IN,
+        Holds.SCALES_WITH_WEIGHT,
+        Holds.SCALE_INVARIANT,
+        Holds.DATA_FREE,
+    },
+)
+def deviation_magnitude(weight: FloatArray) -> FloatArray:
+    r"""Size of a weight counted in standard deviations of its layer.
+
+    The quality parameter of the paper is a threshold on this score: keeping what scores
+    at least q is what `deviation_mask` does.
+
+    Parameters
+    ----------
+    weight : ndarray of float, any shape
+        Weights of one layer.
+
+    Returns
+    -------
+    score : ndarray of float64, same shape as `weight`
+        Number of standard deviations, without a unit. Higher means keep.
+
+    Raises
+    ------
+    ValueError
+        If `weight` holds a NaN or an infinity.
+
+    See Also
+    --------
+    deviation_mask : The threshold the paper draws on it.
+
+    Notes
+    -----
+    .. math:: s_i = |w_i| \,/\, \sigma, \qquad
+              \sigma^2 = \frac{1}{n} \sum_j (w_j - \bar w)^2
+
+    The deviation is that of the population (divided by n), about the mean; the paper
+    names neither. Since the mean is taken off, flipping the sign of some weights
+    changes the score of all. A layer whose weights are all equal has no deviation
+    and scores zero.
+
+    References
+    ----------
+    .. [1] S. Han, J. Pool, J. Tran and W. Dally, "Learning both weights and
+       connections for efficient neural networks", NeurIPS 2015, Sec. 4.
+
+    Examples
+    --------
+    >>> deviation_magnitude(np.array([1.0, -1.0, 3.0, -3.0])).round(3)
+    array([0.447, 0.447, 1.342, 1.342])
+    """
+    (weight,) = float64("deviation_magnitude", weight=weight)
+    return _ratio(np.abs(weight), weight.std() if weight.size else 0.0)
+
+
+def deviation_mask(weight: FloatArray, *, quality: float) -> BoolArray:
+    """Keep the weights of at least `quality` standard deviations of their layer.
+
+    Parameters
+    ----------
+    weight : ndarray of float, any shape
+        Weights of one layer.
+    quality : float
+        The factor on the standard deviation, 0 or more.
+
+    Returns
+    -------
+    mask : ndarray of bool, same shape as `weight`
+        True where kept: `|w| >= quality * std(W)`.
+
+    Raises
+    ------
+    ValueError
+        If `weight` holds a NaN or an infinity, or `quality` is negative or no number.
+
+    Notes
+    -----
+    A threshold gives whatever sparsity it gives: 68 % for normal weights at quality 1.
+    To reach a stated sparsity, rank by `deviation_magnitude` instead.
+
+    Examples
+    --------
+    >>> deviation_mask(np.array([1.0, -1.0, 3.0, -3.0]), quality=1.0)
+    array([False, False,  True,  True])
+    """
+    (weight,) = float64("deviation_mask", weight=weight)
+    if not quality >= 0:
+        raise ValueError(f"deviation_mask: quality is {quality}; expected 0 or more")
+    return np.abs(weight) >= quality * (weight.std() if weight.size else 0.0)
+
+
+@criterion(
+    unit="1",
+    granularity="weight",
+    formula="|w| / sum over its row + |w| / sum over its column",
+    cites=("zhang2024plug",),
+    normalization="sums of |w| over the output unit and over the input feature",
+    holds={
+        Holds.NON_NEGATIVE,
+        Holds.ZERO_AT_ZERO,
+        Holds.PERMUTES_OUT,
+        Holds.PERMUTES_IN,
+        Holds.SIGN_FREE,
+        Holds.SCALES_WITH_WEIGHT,
+        Holds.SCALE_INVARIANT,
+        Holds.DATA_FREE,
+    },
+)
+def relative_importance(weight: FloatArray) -> FloatArray:
+    r"""Share of a weight in what its neuron receives and in what its input sends out.
+
+    Plain magnitude can cut every connection of an input or an output unit whose weights
+    are small throughout. A share cannot all be small: each row and column sums to one.
+
+    Parameters
+    ----------
+    weight : ndarray of float, shape (out, in) or (out, in/groups, height, width)
+        Weights of one layer. A convolution is seen unfolded, (out, in*height*width). A
+        vector is a column of single weights.
+
+    Returns
+    -------
+    score : ndarray of float64, same shape as `weight`
+        Between 0 and 2, without a unit. Higher means keep.
+
+    Raises
+    ------
+    ValueError
+        If `weight` holds a NaN or an infinity, or has no axis.
+
+    See Also
+    --------
+    ria : The same, times a power of the norm of the input.
+
+    Notes
+    -----
+    .. math:: s_{ij} = \frac{|w_{ij}|}{\sum_k |w_{ik}|}
+                     + \frac{|w_{ij}|}{\sum_k |w_{kj}|}
+
+    A row or column of zeros adds nothing; the formula as printed divides 0 by 0.
+
+    *Departs from the paper*: [1]_ treats linear layers only. The unfolded view of a
+    grouped convolution adds up columns of different groups.
+
+    References
+    ----------
+    .. [1] Y. Zhang, H. Bai, H. Lin, J. Zhao, L. Hou and C. Cannistraci, "Plug-and-play:
+       an efficient post-training pruning method for large language models", ICLR 2024,
+       Sec. 3.1.
+
+    Examples
+    --------
+    The smallest weight is alone in its row and scores highest.
+
+    >>> relative_importance(np.array([[0.1, 0.0], [0.4, 0.5]])).round(3)
+    array([[1.2  , 0.   ],
+           [1.244, 1.556]])
+    """
+    (weight,) = float64("relative_importance", weight=weight)
+    dimensions("relative_importance", 1, 2, 3, 4, weight=weight)
+    size = np.abs(weight)
+    row = size.sum(axis=tuple(range(1, size.ndim)), keepdims=True)
+    column = size.sum(axis=0)
+    return _ratio(size, row) + _ratio(size, column)
+
+
+@criterion(
+    unit="1",
+    granularity="weight",
+    formula="w_i^2 / sum of w_j^2 over the weights that are not smaller",
+    cites=("lee2021layer",),
+    normalization="squares of the weights that would outlive it, in the layer",
+    holds={
+        Holds.NON_NEGATIVE,
+        Holds.ZERO_AT_ZERO,
+        Holds.PERMUTES_OUT,
+        Holds.PERMUTES_IN,
+        Holds.SIGN_FREE,
+        Holds.SCALES_WITH_WEIGHT,
+        Holds.SCALE_INVARIANT,
+        Holds.DATA_FREE,
+    },
+)
+def lamp(weight: FloatArray) -> FloatArray:
+    r"""Magnitude relative to the weights that would still stand when this one falls.
+
+    Removing the smallest weights of a layer one after another, the score of each is the
+    share of the remaining square length that goes with it. Within a layer the order is
+    that of magnitude; between layers the score makes a global ranking choose sensible
+    sparsities, and since the last weight of a layer scores 1, none is emptied first.
+
+    Parameters
+    ----------
+    weight : ndarray of float, any shape
+        Weights of one layer.
+
+    Returns
+    -------
+    score : ndarray of float64, same shape as `weight`
+        Between 0 and 1, without a unit; exactly 1 for the largest weight. Higher means
+        keep.
+
+    Raises
+    ------
+    ValueError
+        If `weight` holds a NaN or an infinity.
+
+    See Also
+    --------
+    magnitude : The same ranking inside one layer.
+
+    Notes
+    -----
+    .. math:: s_i = \frac{w_i^2}{\sum_{j \ge i} w_j^2}
+              \quad \text{with } w_1^2 \le w_2^2 \le \dots
+
+    Of equal weights the one with the lower flat index comes first, so it scores lower
+    and is removed first, as the selection breaks any other tie. The sums run from the
+    largest weight down, in float64: taken as "total minus what came before" in float32,
+    as some implementations do, they lose the tail of a large layer. A layer of zeros
+    scores zero.
+
+    References
+    ----------
+    .. [1] J. Lee, S. Park, S. Mo, S. Ahn and J. Shin, "Layer-adaptive sparsity for the
+       magnitude-based pruning", ICLR 2021, Sec. 3.1, eq. 3.
+
+    Examples
+    --------
+    >>> lamp(np.array([[1.0, -2.0], [0.0, 2.0]])).round(3)
+    array([[0.111, 0.5  ],
+           [0.   , 1.   ]])
+    """
+    (weight,) = float64("lamp", weight=weight)
+    square = np.square(weight).ravel()
+    order = np.argsort(square, kind="stable")
+    outliving = np.cumsum(square[order][::-1])[::-1]
+    score = np.empty_like(square)
+    score[order] = _ratio(square[order], outliving)
+    return score.reshape(weight.shape)
+
+
+@criterion(
+    unit="weight",
+    granularity="layer",
+    formula="mean of |w| over the layer",
+    cites=("han2015learning",),
+    normalization="number of weights of the layer",
+    holds={
+        Holds.NON_NEGATIVE,
+        Holds.ZERO_AT_ZERO,
+        Holds.PERMUTES_OUT,
+        Holds.PERMUTES_IN,
+        Holds.SIGN_FREE,
+        Holds.SCALES_WITH_WEIGHT,
+        Holds.DATA_FREE,
+    },
+)
+def layer_magnitude(weight: FloatArray) -> FloatArray:
+    r"""Mean size of a layer's weights, to rank whole arrays against each other.
+
+    Parameters
+    ----------
+    weight : ndarray of float, any shape
+        Weights of one layer.
+
+    Returns
+    -------
+    score : ndarray of float64, shape ()
+        Mean absolute value, in units of the weight. Higher means keep.
+
+    Raises
+    ------
+    ValueError
+        If `weight` holds a NaN or an infinity.
+
+    See Also
+    --------
+    mean_magnitude : The same for every filter.
+
+    Notes
+    -----
+    .. math:: s = \frac{1}{n} \sum_i |w_i|
+
+    A layer without weights scores zero. Textbooks cut whole arrays below the median of
+    this score; what remains of the network after an array is gone is not their
+    concern, but yours.
+
+    References
+    ----------
+    .. [1] S. Han, J. Pool, J. Tran and W. Dally, "Learning both weights and
+       connections for efficient neural networks", NeurIPS 2015 (magnitude itself; its
+       mean over an array is folklore).
+
+    Examples
+    --------
+    >>> layer_magnitude(np.array([[1.0, -2.0], [0.0, 3.0]]))
+    array(1.5)
+    """
+    (weight,) = float64("layer_magnitude", weight=weight)
+    return np.asarray(np.abs(weight).mean() if weight.size else 0.0)
+
+
+def _ratio(value: FloatArray, unit: FloatArray | np.floating | float) -> FloatArray:
+    """``value / unit``, and zero where the unit is zero."""
+    unit = np.broadcast_to(unit, value.shape)
+    return np.divide(value, unit, out=np.zeros_like(value), where=unit != 0)

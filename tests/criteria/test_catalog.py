@@ -1,0 +1,99 @@
+"""The cards: complete, true to the functions they stand beside, and cited."""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minprune.criteria import CATALOG, Holds, criterion
+from tests.criteria.properties import (
+    cases_of,
+    evidence,
+    outcome,
+    score_roles,
+    shape_of,
+)
+
+ROOT = Path(__file__).parents[2]
+CARDS = [pytest.param(card, id=card.name) for card in CATALOG.values()]
+SCORES = [
+    pytest.param(card, case, id=f"{card.name}-{case.name}")
+    for card in CATALOG.values()
+    if card.kind == "score"
+    for case in cases_of(card)
+]
+
+
+def test_there_is_a_catalog():
+    assert CATALOG
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_an_oracle_is_written_for_it(card):
+    oracle = importlib.import_module(f"tests.oracles.{card.family}")
+    assert callable(getattr(oracle, card.name, None))
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_what_it_cites_is_in_the_bibliography(card):
+    known = re.findall(r"@\w+\{([^,\s]+),", (ROOT / "docs/references.bib").read_text())
+    assert card.cites
+    assert set(card.cites) <= set(known)
+
+
+def test_no_work_is_in_the_bibliography_twice():
+    known = re.findall(r"@\w+\{([^,\s]+),", (ROOT / "docs/references.bib").read_text())
+    assert len(known) == len(set(known))
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_its_docstring_has_the_sections_a_reader_looks_for(card):
+    text = inspect.getdoc(card.function) or ""
+    sections = re.findall(r"^(\w[\w ]*)\n-{3,}$", text, flags=re.MULTILINE)
+    for wanted in ("Parameters", "Returns", "Raises", "Notes", "References"):
+        assert wanted in sections, wanted
+    assert ">>> " in text
+
+
+@pytest.mark.parametrize(("card", "case"), SCORES)
+def test_a_score_is_float64_of_the_shape_its_granularity_says(card, case):
+    given = evidence(card, case, np.random.default_rng(1))
+    narrow = {
+        name: a.astype(np.float32) if isinstance(a, np.ndarray) else a
+        for name, a in given.items()
+    }
+    for arrays in (given, narrow):
+        (score,) = outcome(card, arrays)
+        assert score.dtype == np.float64
+        assert score.shape == shape_of(score_roles(card, case), case)
+
+
+@pytest.mark.parametrize(("card", "case"), SCORES)
+def test_a_value_that_is_no_number_is_refused_by_name(card, case):
+    rng = np.random.default_rng(2)
+    for name in card.needs:
+        given = evidence(card, case, rng)
+        if not isinstance(given[name], np.ndarray):
+            continue
+        given[name].flat[0] = np.nan
+        with pytest.raises(
+            ValueError, match=rf"{card.name}: {name} holds .*non-finite"
+        ):
+            outcome(card, given)
+
+
+def test_a_name_is_filed_once():
+    with pytest.raises(ValueError, match="'magnitude' is filed twice, by magnitude"):
+
+        @criterion(
+            unit="weight",
+            granularity="weight",
+            formula="|w|",
+            cites=("han2015learning",),
+            holds={Holds.NON_NEGATIVE},
+        )
+        def magnitude(weight):
+            return weight
