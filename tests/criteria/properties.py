@@ -1,9 +1,8 @@
 """Random evidence by name, and what each statement in `Holds` means as a test.
 
-`ROLES` says what the axes of every piece of evidence stand for. Everything else follows
-from it: shapes, what moves when output units are permuted, what is zeroed when a unit
-is. A new piece of evidence is a line in `ROLES`, one in `UNITS` and, where plain normal
-numbers will not do, one in `DRAW`.
+`EVIDENCE` says what the axes of every piece of evidence stand for. Everything else
+follows from it: shapes, what moves when output units are permuted, what is zeroed when
+a unit is. A new piece of evidence is one line there.
 
 The roles of an axis:
 
@@ -15,12 +14,17 @@ column     an unfolded input: ``in * y * x`` of them in a group
 group      groups of a convolution
 example, batch   what evidence is collected over
 h, w       places of a feature map
-other      an axis of another layer: its outputs, or the entries of its weights
+entry      the weights of the layer in flat order
+member     layers whose channels must go together
+other      the output units of the layer that comes next
 ========== =========================================================================
 """
 
 import inspect
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
@@ -43,10 +47,16 @@ class Case:
 
     @property
     def place(self):
+        """The roles of the places of a feature map."""
         return ("h", "w") if "y" in self.weight else ()
 
+    def size(self, role):
+        if role == "entry":
+            return math.prod(self.size(axis) for axis in self.weight)
+        return self.sizes[role]
 
-COMMON = {"example": 5, "batch": 3, "h": 3, "w": 2, "other": 3}
+
+COMMON = {"member": 3, "example": 5, "batch": 3, "h": 3, "w": 2, "other": 3}
 LINEAR = Case("linear", ("out", "in"), COMMON | {"out": 4, "in": 6, "group": 1})
 CONV = Case(
     "conv",
@@ -61,48 +71,9 @@ GROUPED = Case(
 VECTOR = Case("vector", ("out",), COMMON | {"out": 7})
 CASES = (LINEAR, CONV, GROUPED, VECTOR)
 
-WEIGHT_LIKE = (
-    "weight dense_weight initial_weight squared_updates grad gate_grad flow_grad "
-    "path_grad hessian_grad hess_diag fisher_diag"
-).split()
-CHANNEL_LIKE = "bn_scale bn_shift bn_scale_grad bn_shift_grad".split()
 
-ROLES = (
-    dict.fromkeys(WEIGHT_LIKE, lambda case: case.weight)
-    | dict.fromkeys(CHANNEL_LIKE, lambda case: ("out",))
-    | {
-        "grad_by_batch": lambda case: ("batch", *case.weight),
-        "grad_by_example": lambda case: ("example", *case.weight),
-        "bn_scale_grad_by_batch": lambda case: ("batch", "out"),
-        "activation": lambda case: ("example", "out", *case.place),
-        "activation_grad": lambda case: ("example", "out", *case.place),
-        "output": lambda case: ("example", "out", *case.place),
-        "input_norm": lambda case: case.column,
-        "gram": lambda case: (*case.column, case.column[-1]),
-        "output_gram": lambda case: ("out", "out"),
-        "kfac_a": lambda case: (*case.column, case.column[-1]),
-        "kfac_g": lambda case: ("out", "out"),
-        "next_weight": lambda case: ("other", "out", *case.weight[2:]),
-        "loss_change": lambda case: ("out",),
-    }
-)
-
-UNITS = {
-    "weight": dict.fromkeys(
-        "weight dense_weight initial_weight bn_scale bn_shift next_weight".split(), 1
-    )
-    | {"squared_updates": 2},
-    "loss": dict.fromkeys(
-        "grad grad_by_batch grad_by_example gate_grad bn_scale_grad bn_shift_grad "
-        "bn_scale_grad_by_batch flow_grad path_grad".split(),
-        -1,
-    )
-    | {"hess_diag": -2, "fisher_diag": -2, "hessian_grad": -3},
-}
-"""By what power of a the evidence changes under w -> a w at an unchanged function."""
-
-PER_LAYER = {"input_norm", "gram", "kfac_a", "kfac_g", "output_gram", "next_weight"}
-"""Evidence that only a layer with inputs and outputs has, so not a bare vector."""
+def _normal(shape, rng):
+    return rng.normal(size=shape)
 
 
 def _positive(shape, rng):
@@ -114,29 +85,98 @@ def _semidefinite(shape, rng):
     return root @ np.swapaxes(root, -1, -2) / (2 * shape[-1])
 
 
-DRAW = (
-    dict.fromkeys("input_norm fisher_diag flow_grad path_grad".split(), _positive)
-    | {"squared_updates": _positive}
-    | dict.fromkeys("gram output_gram kfac_a kfac_g".split(), _semidefinite)
-)
+@dataclass(frozen=True)
+class Evidence:
+    """What the properties have to know of one piece of evidence."""
+
+    roles: Callable[[Case], tuple[str, ...]]
+    power: int = 0
+    """By what power of a it changes under w -> a w with the function left as it is."""
+    carries: bool = False
+    """Whether it is zero where a weight or a unit is."""
+    bare: bool = True
+    """Whether a bare vector of weights, without inputs, has it."""
+    draw: Callable[..., Any] = _normal
+
+
+def _weight(case):
+    return case.weight
+
+
+def _out(case):
+    return ("out",)
+
+
+def _map(case):
+    return ("example", "out", *case.place)
+
+
+def _square(case):
+    return (*case.column, case.column[-1])
+
+
+EVIDENCE = {
+    "weight": Evidence(_weight, 1, carries=True),
+    "dense_weight": Evidence(_weight, 1, carries=True),
+    "initial_weight": Evidence(_weight, 1, carries=True),
+    "squared_updates": Evidence(_weight, 2, draw=_positive),
+    "grad": Evidence(_weight, -1),
+    "gate_grad": Evidence(_weight),
+    "grad_by_batch": Evidence(lambda case: ("batch", *case.weight), -1),
+    "grad_by_example": Evidence(lambda case: ("example", *case.weight), -1),
+    "hessian_grad": Evidence(_weight, -3),
+    "hess_diag": Evidence(_weight, -2),
+    "fisher_diag": Evidence(_weight, -2, draw=_positive),
+    "hessian": Evidence(lambda case: ("entry", "entry"), -2, draw=_semidefinite),
+    "flow_grad": Evidence(_weight, -1, draw=_positive),
+    "path_grad": Evidence(_weight, -2, draw=_positive),
+    "input_norm": Evidence(lambda case: case.column, bare=False, draw=_positive),
+    "gram": Evidence(_square, bare=False, draw=_semidefinite),
+    "output_gram": Evidence(
+        lambda case: ("out", "out"), bare=False, draw=_semidefinite
+    ),
+    "kfac_a": Evidence(_square, bare=False, draw=_semidefinite),
+    "kfac_g": Evidence(lambda case: ("out", "out"), bare=False, draw=_semidefinite),
+    "activation": Evidence(_map, carries=True),
+    "activation_grad": Evidence(_map),
+    "output": Evidence(_map, carries=True),
+    "bn_scale": Evidence(_out, 1, carries=True),
+    "bn_shift": Evidence(_out, 1, carries=True),
+    "bn_scale_grad": Evidence(_out, -1),
+    "bn_shift_grad": Evidence(_out, -1),
+    "bn_scale_grad_by_batch": Evidence(lambda case: ("batch", "out"), -1),
+    "loss_change": Evidence(_out),
+    "coupled_norms": Evidence(
+        lambda case: ("member", "out"), carries=True, draw=_positive
+    ),
+    "count": Evidence(lambda case: (), draw=lambda shape, rng: 3),
+    "next_weight": Evidence(
+        lambda case: ("other", "out", *case.weight[2:]), bare=False
+    ),
+}
+
+
+PARAMETERS = {"weight", "bn_scale", "bn_shift", "next_weight", "coupled_norms"}
+"""Evidence that a network alone gives, without any data."""
 
 
 def shape_of(roles, case):
-    return tuple(case.sizes[role] for role in roles)
+    """Lengths of the axes that stand for `roles`."""
+    return tuple(case.size(role) for role in roles)
 
 
 def cases_of(card):
     """The layers this criterion can be asked about."""
-    return [c for c in CASES if c is not VECTOR or not PER_LAYER & set(card.needs)]
+    bare = all(EVIDENCE[name].bare for name in card.needs)
+    return [case for case in CASES if bare or case is not VECTOR]
 
 
 def evidence(card, case, rng):
     """Random evidence of one layer, by name."""
     given = {}
     for name in card.needs:
-        shape = shape_of(ROLES[name](case), case)
-        draw = DRAW.get(name, lambda shape, rng: rng.normal(size=shape))
-        given[name] = draw(shape, rng)
+        what = EVIDENCE[name]
+        given[name] = what.draw(shape_of(what.roles(case), case), rng)
     return given
 
 
@@ -177,8 +217,12 @@ def _equal_up_to_order(got, want):
 
 
 def _permuted(card, case, rng, orders):
+    flat = np.arange(case.size("entry")).reshape(shape_of(case.weight, case))
+    orders = orders | {"entry": moved(flat, case.weight, orders).ravel()}
     given = evidence(card, case, rng)
-    there = {name: moved(a, ROLES[name](case), orders) for name, a in given.items()}
+    there = {
+        name: moved(a, EVIDENCE[name].roles(case), orders) for name, a in given.items()
+    }
     for got, want in zip(outcome(card, there), outcome(card, given), strict=True):
         _equal_up_to_order(got, moved(want, score_roles(card, case), orders))
 
@@ -196,15 +240,14 @@ def non_negative(card, case, rng):
 
 def zero_at_zero(card, case, rng):
     """Whatever carries the unit's values (weights, scales, activations) is zero."""
-    carriers = set(UNITS["weight"]) - {"next_weight"} | {"activation", "output"}
     roles = score_roles(card, case)
     at = {role: int(rng.integers(case.sizes[role])) for role in roles}
 
     def change(name, array):
-        if name not in carriers:
+        if not EVIDENCE[name].carries:
             return array
         array, place = array.copy(), [slice(None)] * array.ndim
-        for axis, role in enumerate(ROLES[name](case)):
+        for axis, role in enumerate(EVIDENCE[name].roles(case)):
             if role in at:
                 place[axis] = at[role]
         array[tuple(place)] = 0.0
@@ -234,7 +277,7 @@ def sign_free(card, case, rng):
     signs = {}
 
     def change(name, array):
-        if UNITS["weight"].get(name) != 1:
+        if EVIDENCE[name].power != 1:
             return array
         sign = signs.setdefault(array.shape, rng.choice([-1.0, 1.0], array.shape))
         return array * sign
@@ -245,7 +288,7 @@ def sign_free(card, case, rng):
 
 
 def _doubled(name, array):
-    return array * 2.0 ** UNITS["weight"].get(name, 0)
+    return array * 2.0 ** max(EVIDENCE[name].power, 0)
 
 
 def scales_with_weight(card, case, rng):
@@ -262,10 +305,9 @@ def scale_invariant(card, case, rng):
 
 def rescales(card, case, rng):
     a = 2.0 ** rng.integers(-6, 7)  # a power of two, so that the rescaling is exact
-    powers = UNITS["weight"] | UNITS["loss"]
 
     def change(name, array):
-        return array * a ** powers.get(name, 0)
+        return array * a ** EVIDENCE[name].power
 
     (before, *_), (after, *_) = _replaced(card, case, rng, change)
     assert_array_equal(after, before)
@@ -277,7 +319,7 @@ def batch_order(card, case, rng):
 
 
 def data_free(card, case, rng):
-    assert set(card.needs) <= set(UNITS["weight"]) | {"coupled_weights"}
+    assert set(card.needs) <= PARAMETERS
     assert card.batch == "no data"
 
 
