@@ -29,9 +29,22 @@ if TYPE_CHECKING:
     from minprune.store import load, save
 
 _ROOMS = (
-    "files data nn metrics criteria masks structure sparse store prune quantize "
-    "export study conformance cli"
-).split()
+    "files",
+    "data",
+    "nn",
+    "metrics",
+    "criteria",
+    "masks",
+    "structure",
+    "sparse",
+    "store",
+    "prune",
+    "quantize",
+    "export",
+    "study",
+    "conformance",
+    "cli",
+)
 _NAMES = {"load": "minprune.store", "save": "minprune.store"}
 
 __all__ = [

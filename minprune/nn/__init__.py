@@ -1,1 +1,63 @@
-"""Placeholder."""
+"""The dense network, readable: each layer's backward stands under its forward."""
+
+from minprune.nn import models, rates
+from minprune.nn.activation import (
+    GELU,
+    Flatten,
+    LeakyReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from minprune.nn.chain import Concat, Residual, Sequential
+from minprune.nn.conv import Conv1d, Conv2d
+from minprune.nn.layer import EVAL, KINDS, Layer, Mode
+from minprune.nn.linear import Linear
+from minprune.nn.loss import cross_entropy, mean_squared_error
+from minprune.nn.network import Network
+from minprune.nn.norm import BatchNorm
+from minprune.nn.optim import SGD, Adam, AdamW
+from minprune.nn.pool import AvgPool1d, AvgPool2d, GlobalAvgPool, MaxPool1d, MaxPool2d
+from minprune.nn.train import Epoch, Procedure, Run, evaluate, train
+
+__all__ = [
+    "EVAL",
+    "GELU",
+    "KINDS",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "AvgPool1d",
+    "AvgPool2d",
+    "BatchNorm",
+    "Concat",
+    "Conv1d",
+    "Conv2d",
+    "Epoch",
+    "Flatten",
+    "GlobalAvgPool",
+    "Layer",
+    "LeakyReLU",
+    "Linear",
+    "MaxPool1d",
+    "MaxPool2d",
+    "Mode",
+    "Network",
+    "Procedure",
+    "ReLU",
+    "ReLU6",
+    "Residual",
+    "Run",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "cross_entropy",
+    "evaluate",
+    "mean_squared_error",
+    "models",
+    "rates",
+    "train",
+]

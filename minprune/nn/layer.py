@@ -15,13 +15,16 @@ Numbers
     computed, and how the tests check every backward.
 """
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minprune._check import AnyArray, BoolArray, FloatArray, IntArray, one_of
+from minprune.files import stored
 
 Shape = tuple[int, ...]
 
@@ -59,6 +62,11 @@ class Layer:
         pruned.
     children : dict of str to Layer
         Empty but for chains.
+
+    Notes
+    -----
+    What a pass keeps for the next (the input, for the backward) stands in attributes that
+    begin with an underscore; a clone goes without them.
     """
 
     kind: ClassVar[str] = ""
@@ -74,6 +82,11 @@ class Layer:
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments that build an equal layer, as JSON values."""
         return {}
+
+    @classmethod
+    def assemble(cls, children: dict[str, "Layer"], **arguments: Any) -> "Layer":
+        """A layer from its manifest; chains override this to take their children."""
+        return cls(**arguments)
 
     def reset(self, rng: np.random.Generator) -> None:
         """Draw initial values for the parameters; masks stay and are applied."""
@@ -114,6 +127,11 @@ class Layer:
         for name, mask in self.masks.items():
             self.params[name][~mask] = 0
 
+    def mask_grads(self) -> None:
+        """Set the gradients of pruned weights to zero, in place."""
+        for name, mask in self.masks.items():
+            self.grads[name][~mask] = 0
+
     def uses(self, shape: Shape) -> int:
         """How many times each prunable weight is used on one sample of `shape`."""
         return 1
@@ -136,6 +154,46 @@ class Layer:
     def execution_bytes(self) -> int:
         """Bytes of what is built from these arrays in order to run fast."""
         return 0
+
+    def state(self) -> dict[str, AnyArray]:
+        """The arrays as a file holds them, masked weights in their smallest form."""
+        tensors: dict[str, AnyArray] = {}
+        for name, param in self.params.items():
+            tensors |= stored.encode(name, param, self.masks.get(name))
+        return tensors | self.buffers
+
+    def restore(self, tensors: Mapping[str, AnyArray]) -> None:
+        """Take the arrays of `state` back, masks included; ValueError if they misfit."""
+        for name, param in self.params.items():
+            weight, mask = stored.decode(name, tensors, param.shape)
+            if mask is not None and name not in self.prunable:
+                raise ValueError(
+                    f"{self.kind}: {name} is stored sparse; expected dense"
+                )
+            self.params[name] = weight.astype(_float(weight.dtype))
+            if name in self.prunable:
+                self.set_mask(name, mask)
+        for name, buffer in self.buffers.items():
+            self.buffers[name] = stored.decode(name, tensors, buffer.shape)[0].copy()
+
+    def clone(self, dtype: DTypeLike | None = None) -> Self:
+        """A copy that shares no array with this layer, in another precision if asked."""
+
+        def twin(arrays: dict[str, Any]) -> dict[str, Any]:
+            return {
+                name: a.astype(dtype if dtype and a.dtype.kind in "fc" else a.dtype)
+                for name, a in arrays.items()
+            }
+
+        other = copy.copy(self)
+        for name in [name for name in vars(self) if name.startswith("_")]:
+            delattr(other, name)
+        other.params, other.buffers = twin(self.params), twin(self.buffers)
+        other.masks, other.grads = twin(self.masks), {}
+        other.children = {
+            name: child.clone(dtype) for name, child in self.children.items()
+        }
+        return other
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, "Layer"]]:
         """This layer and all below it with their dotted names, in order."""
@@ -165,11 +223,25 @@ def build(kind: str, arguments: dict[str, Any], children: dict[str, Layer]) -> L
     """A layer from what a manifest says of it; its parameters are not yet filled in."""
     cls = KINDS[one_of("build", "layer kind", kind, KINDS)]
     try:
-        return cls(children, **arguments) if children else cls(**arguments)
-    except TypeError as why:
-        raise ValueError(f"build: {kind} cannot be built from its manifest: {why}") from why
+        return cls.assemble(children, **arguments)
+    except (TypeError, KeyError) as why:
+        raise ValueError(
+            f"build: {kind} cannot be built from its manifest: {why}"
+        ) from why
 
 
-def chain_error(kind: str, shape: Shape, expected: str) -> ValueError:
-    """The error for a shape that does not fit; the chain adds where it happened."""
+def _float(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """float64 stays, everything else is trained in float32."""
+    return dtype if dtype == np.float64 else np.dtype(np.float32)
+
+
+def as_given(y: FloatArray, x: FloatArray) -> FloatArray:
+    """`y` in the precision of `x`; a complex step in a parameter is kept."""
+    if y.dtype == x.dtype or y.dtype.kind == "c":
+        return y
+    return y.astype(x.dtype)
+
+
+def misfit(kind: str, shape: Shape, expected: str) -> ValueError:
+    """The error for a shape that does not fit; the chain adds where it stands."""
     return ValueError(f"{kind} was given samples of shape {shape}; expected {expected}")

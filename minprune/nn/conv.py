@@ -1,0 +1,227 @@
+"""Convolution by one matrix product over unfolded patches.
+
+With samples last, the patches under one tap are a strided slice of the padded plane, and
+the unfolded matrix (K, positions * N) multiplies a weight (out, K) into an output that is
+already in place: nothing is transposed. K = in/groups * kh * kw.
+
+The unfolded matrix is made for a few output rows at a time, so that scratch memory stays
+below `SCRATCH` bytes whatever the batch, and is made again, not kept, for the backward.
+"""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from minprune._check import FloatArray, positive_int
+from minprune.nn.layer import EVAL, Layer, Mode, Shape, as_given, register
+from minprune.nn.window import Padding, Size, Window, plane_shape, planes, window
+
+SCRATCH = 4 * 2**20
+"""Bytes of unfolded patches held at once: about what stays in a second-level cache."""
+
+
+def unfold(
+    padded: FloatArray, view: Window, groups: int, row: int, rows: int, columns: int
+) -> FloatArray:
+    """Patches of output rows ``row .. row + rows`` as (groups, K, rows * columns * N)."""
+    channels, batch = padded.shape[0], padded.shape[3]
+    kh, kw = view.kernel
+    patches = np.empty((channels, kh, kw, rows, columns, batch), padded.dtype)
+    for i, j, seen in view.taps(padded, row, rows, columns):
+        patches[:, i, j] = seen
+    return patches.reshape(groups, channels // groups * kh * kw, rows * columns * batch)
+
+
+def fold(
+    patches: FloatArray, into: FloatArray, view: Window, row: int, shape: Shape
+) -> None:
+    """Add patches back where they were taken from: the transpose of `unfold`."""
+    rows, columns, batch = shape
+    kh, kw = view.kernel
+    patches = patches.reshape(into.shape[0], kh, kw, rows, columns, batch)
+    for i, j, seen in view.taps(into, row, rows, columns):
+        seen += patches[:, i, j]
+
+
+class Convolution(Layer):
+    """What Conv1d and Conv2d share; a signal is a plane of one row."""
+
+    axes: ClassVar[int]
+    prunable = ("weight",)
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Padding = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        kind = self.kind
+        self.in_channels = positive_int(kind, "in_channels", in_channels)
+        self.out_channels = positive_int(kind, "out_channels", out_channels)
+        self.groups = positive_int(kind, "groups", groups)
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"{kind}: groups is {groups}; it must divide in_channels "
+                f"{in_channels} and out_channels {out_channels}"
+            )
+        self.window = window(kind, self.axes, kernel_size, stride, padding, dilation)
+        kernel = self.window.kernel[2 - self.axes :]
+        shape = (out_channels, in_channels // groups, *kernel)
+        self.params["weight"] = np.zeros(shape, np.float32)
+        if bias:
+            self.params["bias"] = np.zeros(out_channels, np.float32)
+
+    def arguments(self) -> dict[str, Any]:
+        """See `Layer.arguments`."""
+        first, view = 2 - self.axes, self.window
+        return {
+            "in_channels": self.in_channels,
+            "out_channels": self.out_channels,
+            "kernel_size": list(view.kernel[first:]),
+            "stride": list(view.stride[first:]),
+            "padding": [list(side) for side in view.padding[first:]],
+            "dilation": list(view.dilation[first:]),
+            "groups": self.groups,
+            "bias": "bias" in self.params,
+        }
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Uniform within one over the root of the fan-in, weight and bias."""
+        bound = 1 / np.sqrt(self.params["weight"][0].size)
+        for param in self.params.values():
+            param[...] = rng.uniform(-bound, bound, param.shape)
+        self.apply_masks()
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """(out, L') or (out, H', W')."""
+        height, width = plane_shape(self.kind, shape, self.axes, self.in_channels)
+        out = self.window.output(self.kind, height, width)
+        return (self.out_channels, *out[2 - self.axes :])
+
+    def uses(self, shape: Shape) -> int:
+        """One use of each weight at every output position."""
+        return int(np.prod(self.output_shape(shape)[1:]))
+
+    def _matrix(self) -> FloatArray:
+        """The weight as (groups, out / groups, K)."""
+        groups = self.groups
+        return self.params["weight"].reshape(groups, self.out_channels // groups, -1)
+
+    def _row_blocks(self, rows: int, row_bytes: int) -> Iterator[tuple[int, int]]:
+        """(first row, number of rows), so that each block fits the scratch memory."""
+        step = max(1, SCRATCH // max(1, row_bytes))
+        for row in range(0, rows, step):
+            yield row, min(step, rows - row)
+
+    def forward(self, x: FloatArray, mode: Mode = EVAL) -> FloatArray:
+        """(in, [H,] W, N) -> (out, [H',] W', N)."""
+        padded = self.window.pad(planes(x))
+        _, height, width, batch = planes(x).shape
+        rows, columns = self.window.output(self.kind, height, width)
+        self._padded, self._plane = padded, (height, width)
+        weight = self._matrix()
+        groups, out, k = weight.shape
+        y = np.empty(
+            (groups, out, rows, columns * batch), np.result_type(weight, padded)
+        )
+        row_bytes = groups * k * columns * batch * padded.itemsize
+        for row, count in self._row_blocks(rows, row_bytes):
+            patches = unfold(padded, self.window, groups, row, count, columns)
+            y[:, :, row : row + count] = (weight @ patches).reshape(
+                groups, out, count, columns * batch
+            )
+        if "bias" in self.params:
+            y += self.params["bias"].reshape(groups, out, 1, 1)
+        spatial = (rows, columns)[2 - self.axes :]
+        return as_given(y.reshape(groups * out, *spatial, batch), x)
+
+    def backward(self, dy: FloatArray) -> FloatArray:
+        """(out, [H',] W', N) -> (in, [H,] W, N)."""
+        padded, view, weight = self._padded, self.window, self._matrix()
+        _, rows, columns, batch = planes(dy).shape
+        groups, out, k = weight.shape
+        delta = dy.reshape(groups, out, rows, columns * batch)
+        kind = np.result_type(weight, delta, padded)
+        grad = np.zeros(weight.shape, kind)
+        d_padded = np.zeros(padded.shape, kind)
+        row_bytes = groups * k * columns * batch * padded.itemsize
+        for row, count in self._row_blocks(rows, row_bytes):
+            patches = unfold(padded, view, groups, row, count, columns)
+            slab = delta[:, :, row : row + count].reshape(groups, out, -1)
+            grad += slab @ patches.transpose(0, 2, 1)
+            fold(
+                weight.transpose(0, 2, 1) @ slab,
+                d_padded,
+                view,
+                row,
+                (count, columns, batch),
+            )
+        self.grads["weight"] = grad.reshape(self.params["weight"].shape)
+        if "bias" in self.params:
+            self.grads["bias"] = delta.sum(axis=(2, 3)).reshape(-1)
+        dx = view.crop(d_padded, *self._plane)
+        return as_given(dx if self.axes == 2 else dx[:, 0], dy)
+
+
+@register("Conv1d")
+class Conv1d(Convolution):
+    r"""Convolution of signals (in, L, N) with a weight (out, in/groups, k).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output.
+    kernel_size, stride, padding, dilation, groups, bias
+        As in PyTorch; `padding` may be a number, ``"same"`` (stride 1), or
+        ``[(before, after)]``.
+
+    See Also
+    --------
+    Conv2d : The same over planes; this layer is a plane of one row.
+    """
+
+    axes = 1
+
+
+@register("Conv2d")
+class Conv2d(Convolution):
+    r"""Convolution of planes (in, H, W, N) with a weight (out, in/groups, kh, kw).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output.
+    kernel_size, stride, padding, dilation, groups, bias
+        As in PyTorch; `padding` may be a number, one for each axis, ``"same"`` (stride
+        1), or ``[(top, bottom), (left, right)]``.
+
+    Notes
+    -----
+    With the padded input :math:`\bar x` and stride s, dilation d,
+
+    .. math::
+
+        y_{o,p,q} = b_o + \sum_{c,i,j} W_{o,c,i,j}\, \bar x_{c,\, ps+id,\, qs+jd},
+
+    a correlation, as everywhere in the field. Unfolded, it is ``Y = W P`` with one column
+    of P for each position and sample; so ``dW = dY P'`` and ``dP = W' dY``, folded back
+    onto the plane. `groups` splits channels into parts that do not see each other;
+    ``groups = in_channels`` is the depthwise convolution.
+
+    Examples
+    --------
+    >>> layer = Conv2d(1, 1, 2)
+    >>> layer.params["weight"][:] = 1.0
+    >>> layer.forward(np.arange(9.0).reshape(1, 3, 3, 1))[0, :, :, 0]
+    array([[ 8., 12.],
+           [20., 24.]])
+    """
+
+    axes = 2

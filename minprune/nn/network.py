@@ -1,0 +1,368 @@
+"""A network: the root layer, and the door through which raw samples come and go.
+
+Outside, samples are batch first and raw, as a sensor or a file gives them. The door
+scales them, turns the batch to the last axis once, and turns the answer back. Inside,
+samples are columns.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minprune._check import (
+    AnyArray,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    batch_array,
+    one_of,
+    positive_int,
+)
+from minprune._random import stream
+from minprune.nn.layer import EVAL, Layer, Mode, Shape, build
+
+FORMAT = 1
+"""Version of the manifest; a reader refuses a newer one and reads an older one."""
+
+BATCH = 256
+"""Samples that inference takes through the network at a time."""
+
+
+class Network:
+    """A tree of layers with its input, its preprocessing and its classes.
+
+    Parameters
+    ----------
+    root : Layer
+        Usually a `Sequential`.
+    input_shape : tuple of int
+        Shape of one sample: ``(features,)``, ``(C, L)`` or ``(C, H, W)``.
+    classes : sequence of str
+        Names of the outputs; empty for regression.
+    scale, offset : array_like, optional
+        Raw samples enter as ``raw * scale + offset``; both broadcast against one sample.
+    seed : int, optional
+        Draw initial weights from this seed, each layer from a stream of its own, so that
+        a layer's start does not depend on what stands around it. Left out, weights are
+        what the layers hold.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not chain, naming the layer, what reached it and what it expected.
+
+    Examples
+    --------
+    >>> from minprune.nn import Linear, ReLU, Sequential
+    >>> net = Network(Sequential(Linear(4, 8), ReLU(), Linear(8, 3)), (4,), seed=0)
+    >>> net(np.zeros((5, 4))).shape
+    (5, 3)
+    >>> sorted(net.weights())
+    ['0.weight', '2.weight']
+    """
+
+    def __init__(
+        self,
+        root: Layer,
+        input_shape: Shape,
+        *,
+        classes: tuple[str, ...] = (),
+        scale: AnyArray | float = 1.0,
+        offset: AnyArray | float = 0.0,
+        seed: int | None = None,
+    ) -> None:
+        self.root = root
+        self.input_shape = tuple(
+            positive_int("Network", "input_shape", n) for n in input_shape
+        )
+        self.classes = tuple(classes)
+        self.scale = self._door(scale)
+        self.offset = self._door(offset)
+        self.output_shape = root.output_shape(self.input_shape)
+        if seed is not None:
+            for name, layer in root.walk():
+                layer.reset(stream(seed, "init", name))
+
+    # What is inside, by name.
+
+    def layers(self) -> dict[str, Layer]:
+        """Every layer by its dotted name, in order; the root is ``""``."""
+        return dict(self.root.walk())
+
+    def parameters(self) -> dict[str, FloatArray]:
+        """Every parameter by its dotted name: the arrays themselves, not copies."""
+        return {
+            _join(name, key): array
+            for name, layer in self.root.walk()
+            for key, array in layer.params.items()
+        }
+
+    def gradients(self) -> dict[str, FloatArray]:
+        """The gradients of the last backward, under the names of `parameters`."""
+        return {
+            _join(name, key): array
+            for name, layer in self.root.walk()
+            for key, array in layer.grads.items()
+        }
+
+    def weights(self) -> dict[str, FloatArray]:
+        """The prunable set in logical shape: linear, conv and recurrent weights."""
+        return {
+            _join(name, key): array
+            for name, layer in self.root.walk()
+            for key, array in layer.weights().items()
+        }
+
+    def masks(self) -> dict[str, BoolArray]:
+        """A mask for every prunable weight, True where kept; all True where unpruned."""
+        return {
+            _join(name, key): (
+                layer.masks[key].copy()
+                if key in layer.masks
+                else np.ones(weight.shape, np.bool_)
+            )
+            for name, layer in self.root.walk()
+            for key, weight in layer.weights().items()
+        }
+
+    def set_masks(self, masks: Mapping[str, BoolArray | None]) -> None:
+        """Prune to these masks: the weights they drop are zero from here on.
+
+        Weights that are not named keep the mask they have; None lifts a mask.
+        """
+        for name, mask in masks.items():
+            layer, key = self.owner("set_masks", name)
+            layer.set_mask(key, mask)
+
+    def owner(self, caller: str, weight: str) -> tuple[Layer, str]:
+        """The layer that holds a prunable weight, and the weight's name in it."""
+        owners = {
+            _join(name, key): (layer, key)
+            for name, layer in self.root.walk()
+            for key in layer.prunable
+        }
+        return owners[one_of(caller, "weight", weight, owners)]
+
+    # Through the network.
+
+    def enter(self, x: AnyArray) -> FloatArray:
+        """Raw samples, batch first, as columns: (N, ...) -> (..., N).
+
+        Any array whose samples have the right number of entries is taken: an image may
+        come flat, a flat sample as an image.
+        """
+        x = np.asarray(x)
+        size = int(np.prod(self.input_shape))
+        if x.ndim == 0 or x.dtype.kind not in "fiub" or x[:1].size not in (0, size):
+            raise ValueError(
+                f"Network: samples came as an array of type {x.dtype} and shape "
+                f"{x.shape}; expected numbers of shape (N, "
+                f"{', '.join(map(str, self.input_shape))})"
+            )
+        x = x.reshape(len(x), *self.input_shape)
+        inside = batch_array((*self.input_shape, len(x)), self.dtype)
+        np.multiply(np.moveaxis(x, 0, -1), self.scale[..., None], out=inside)
+        inside += self.offset[..., None]
+        return inside
+
+    def forward(self, x: FloatArray, mode: Mode = EVAL) -> FloatArray:
+        """Columns in, columns out."""
+        return self.root.forward(x, mode)
+
+    def backward(self, dy: FloatArray) -> FloatArray:
+        """Gradient at the columns that went in; fills every layer's `grads`."""
+        return self.root.backward(dy)
+
+    def __call__(
+        self, x: AnyArray, lengths: IntArray | None = None, batch_size: int = BATCH
+    ) -> FloatArray:
+        """Logits (or regression outputs) of raw samples, batch first, in evaluation.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, *input_shape)
+            Raw samples.
+        lengths : ndarray of int, shape (N,), optional
+            True lengths of padded sequences.
+        batch_size : int
+            Samples worked on at a time; bounds the memory.
+
+        Returns
+        -------
+        y : ndarray, shape (N, *output_shape)
+        """
+        x = np.asarray(x)
+        parts = []
+        for rows in range(0, max(len(x), 1), batch_size):
+            span = slice(rows, rows + batch_size)
+            mode = EVAL if lengths is None else Mode(lengths=lengths[span])
+            parts.append(np.moveaxis(self.forward(self.enter(x[span]), mode), -1, 0))
+        return np.concatenate(parts)
+
+    def predict(self, x: AnyArray, lengths: IntArray | None = None) -> IntArray:
+        """The index of the largest output of each sample; the first of equal ones."""
+        labels: IntArray = self(x, lengths).argmax(axis=1)
+        return labels
+
+    # Copies, manifest and stored state.
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type the network computes in: that of its parameters."""
+        for _, layer in self.root.walk():
+            for array in layer.params.values():
+                return array.dtype
+        return np.dtype(np.float32)
+
+    def copy(self) -> Self:
+        """A network that shares no array with this one."""
+        return self._with(self.root.clone())
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """A copy in another precision; complex128 carries a complex step."""
+        return self._with(self.root.clone(dtype))
+
+    def bytes(self) -> int:
+        """Resident bytes of what inference needs: arrays, indices included."""
+        door = self.scale.nbytes + self.offset.nbytes
+        return door + sum(layer.bytes() for _, layer in self.root.walk())
+
+    def execution_bytes(self) -> int:
+        """Bytes of the layouts built from those arrays in order to run fast."""
+        return sum(layer.execution_bytes() for _, layer in self.root.walk())
+
+    def macs(self) -> int:
+        """Multiply-adds executed on one sample."""
+        return self.root.macs(self.input_shape)
+
+    def manifest(self) -> dict[str, Any]:
+        """The architecture as JSON values, without any array."""
+        return {
+            "format": FORMAT,
+            "input_shape": list(self.input_shape),
+            "classes": list(self.classes),
+            "root": _describe("", self.root),
+        }
+
+    def state(self) -> dict[str, AnyArray]:
+        """Every array under its dotted name, weights in their stored form."""
+        tensors = {"preprocess.scale": self.scale, "preprocess.offset": self.offset}
+        for name, layer in self.root.walk():
+            for key, array in layer.state().items():
+                tensors[_join(name, key)] = array
+        return tensors
+
+    @classmethod
+    def from_state(
+        cls, manifest: Mapping[str, Any], tensors: Mapping[str, AnyArray]
+    ) -> "Network":
+        """The network that `manifest` and `state` describe; nothing in them is trusted.
+
+        Raises
+        ------
+        ValueError
+            If the manifest is of a newer format, names an unknown layer or does not
+            chain, or if a tensor is missing, left over or of the wrong shape.
+        """
+        version = manifest.get("format")
+        if version != FORMAT:
+            raise ValueError(
+                f"Network: the manifest has format {version!r}; this version of minprune "
+                f"reads format {FORMAT}, so update minprune or write the file again"
+            )
+        try:
+            root = _rebuild(manifest["root"])
+            net = cls(
+                root,
+                tuple(manifest["input_shape"]),
+                classes=tuple(str(name) for name in manifest["classes"]),
+                scale=tensors["preprocess.scale"],
+                offset=tensors["preprocess.offset"],
+            )
+        except (KeyError, TypeError, AttributeError, RecursionError) as why:
+            raise ValueError(f"Network: the manifest lacks or garbles {why}") from why
+        taken = {"preprocess.scale", "preprocess.offset"}
+        for name, layer in root.walk():
+            prefix = f"{name}." if name else ""
+            below = tuple(f"{prefix}{child}." for child in layer.children)
+            mine = {
+                key[len(prefix) :]: array
+                for key, array in tensors.items()
+                if key.startswith(prefix)
+                and key not in taken
+                and not key.startswith(below)
+            }
+            if layer.params or layer.buffers:
+                try:
+                    layer.restore(mine)
+                except ValueError as why:
+                    raise ValueError(f"layer {name or 'root'}: {why}") from None
+                taken |= {prefix + key for key in mine}
+        if left := sorted(set(tensors) - taken):
+            raise ValueError(
+                f"Network: {len(left)} tensors belong to no layer, the first is "
+                f"{left[0]!r}; the manifest and the arrays are not of one network"
+            )
+        return net
+
+    def _door(self, value: AnyArray | float) -> FloatArray:
+        """A scale or offset with as many axes as a sample."""
+        array = np.asarray(value, np.float32)
+        if array.ndim == 0:
+            array = array.reshape((1,) * len(self.input_shape))
+        try:
+            fits = np.broadcast_shapes(array.shape, self.input_shape)
+        except ValueError:
+            fits = ()
+        if fits != self.input_shape or array.ndim != len(self.input_shape):
+            raise ValueError(
+                f"Network: scale or offset has shape {array.shape}; expected a number, or "
+                f"{len(self.input_shape)} axes that broadcast to {self.input_shape}"
+            )
+        return array
+
+    def _with(self, root: Layer) -> Self:
+        """A network like this one around another root."""
+        return type(self)(
+            root,
+            self.input_shape,
+            classes=self.classes,
+            scale=self.scale.copy(),
+            offset=self.offset.copy(),
+        )
+
+    def __repr__(self) -> str:
+        text = json.dumps(list(self.input_shape))
+        weights = sum(weight.size for weight in self.weights().values())
+        return f"Network(input={text}, layers={len(self.layers())}, weights={weights})"
+
+
+def _join(layer: str, name: str) -> str:
+    """Dotted name of something inside a layer; the root has no name of its own."""
+    return f"{layer}.{name}" if layer else name
+
+
+def _describe(name: str, layer: Layer) -> dict[str, Any]:
+    """One node of the manifest."""
+    return {
+        "kind": layer.kind,
+        "name": name,
+        "args": layer.arguments(),
+        "children": [_describe(key, child) for key, child in layer.children.items()],
+    }
+
+
+def _rebuild(node: Mapping[str, Any]) -> Layer:
+    """The layer of one node, without its arrays."""
+    children = {child["name"]: _rebuild(child) for child in node["children"]}
+    if len(children) != len(node["children"]):
+        raise ValueError(f"Network: two children of a {node['kind']} share a name")
+    return build(node["kind"], node["args"], children)
+
+
+def named_layers(net: Network) -> Iterator[tuple[str, Layer]]:
+    """The layers that hold prunable weights, in order."""
+    return ((name, layer) for name, layer in net.root.walk() if layer.prunable)

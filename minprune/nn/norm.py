@@ -1,0 +1,139 @@
+"""Normalization: each channel brought to zero mean and unit variance."""
+
+from typing import Any
+
+import numpy as np
+
+from minprune._check import FloatArray, positive_int
+from minprune.nn.layer import EVAL, Layer, Mode, Shape, as_given, misfit, register
+
+
+@register("BatchNorm")
+class BatchNorm(Layer):
+    r"""Batch normalization over every axis but the channels.
+
+    Parameters
+    ----------
+    num_features : int
+        Channels, the first axis: (C, N), (C, L, N) or (C, H, W, N).
+    eps : float
+        Added to the variance before the root.
+    momentum : float
+        Weight of the newest batch in the running statistics.
+    affine : bool
+        Whether a scale (`weight`) and a shift (`bias`) follow.
+
+    Notes
+    -----
+    In training, with mean m and (population) variance v of the batch over the M entries
+    of a channel,
+
+    .. math:: \hat x = (x - m) / \sqrt{v + \epsilon}, \qquad y = \gamma \hat x + \beta,
+
+    and, since m and v depend on x,
+
+    .. math::
+
+        \frac{\partial L}{\partial x} = \frac{\gamma}{\sqrt{v + \epsilon}} \Bigl(
+            \delta - \overline{\delta} - \hat x \, \overline{\delta \hat x} \Bigr)
+
+    with bars for means over the M entries. In evaluation m and v are the running
+    statistics and the two means drop out. The running variance is the unbiased one, as in
+    PyTorch.
+
+    References
+    ----------
+    .. [1] S. Ioffe and C. Szegedy, "Batch normalization", ICML 2015, Algorithms 1 and 2.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+    ) -> None:
+        super().__init__()
+        self.num_features = positive_int("BatchNorm", "num_features", num_features)
+        self.eps, self.momentum = float(eps), float(momentum)
+        if affine:
+            self.params["weight"] = np.ones(num_features, np.float32)
+            self.params["bias"] = np.zeros(num_features, np.float32)
+        self.buffers["running_mean"] = np.zeros(num_features, np.float32)
+        self.buffers["running_var"] = np.ones(num_features, np.float32)
+
+    def arguments(self) -> dict[str, Any]:
+        """See `Layer.arguments`."""
+        return {
+            "num_features": self.num_features,
+            "eps": self.eps,
+            "momentum": self.momentum,
+            "affine": "weight" in self.params,
+        }
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """The identity; nothing is random."""
+        if self.params:
+            self.params["weight"][...] = 1
+            self.params["bias"][...] = 0
+        self.buffers["running_mean"][...] = 0
+        self.buffers["running_var"][...] = 1
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Unchanged."""
+        if not shape or shape[0] != self.num_features:
+            raise misfit("BatchNorm", shape, f"({self.num_features}, ...)")
+        return shape
+
+    def forward(self, x: FloatArray, mode: Mode = EVAL) -> FloatArray:
+        """Batch statistics in training, running statistics in evaluation."""
+        rest = tuple(range(1, x.ndim))
+        self._over_batch = mode.training
+        if mode.training:
+            count = x[0].size
+            if count < 2:
+                raise ValueError(
+                    f"BatchNorm: {count} values per channel in training; a variance "
+                    f"needs at least 2, so use a larger batch or evaluation mode"
+                )
+            mean = x.mean(axis=rest)
+            centered = x - self._along(mean, x)
+            variance = (centered * centered).mean(axis=rest)
+            self._remember(mean.real, variance.real * (count / (count - 1)))
+        else:
+            variance = self.buffers["running_var"]
+            centered = x - self._along(self.buffers["running_mean"], x)
+        self._inverse = self._along(1 / np.sqrt(variance + self.eps), x)
+        self._normal = centered * self._inverse
+        y = self._normal
+        if self.params:
+            y = y * self._along(self.params["weight"], x)
+            y = y + self._along(self.params["bias"], x)
+        return as_given(y, x)
+
+    def backward(self, dy: FloatArray) -> FloatArray:
+        """See Notes."""
+        rest = tuple(range(1, dy.ndim))
+        aligned = self._normal * dy
+        delta = dy
+        if self.params:
+            self.grads["weight"] = aligned.sum(axis=rest)
+            self.grads["bias"] = dy.sum(axis=rest)
+            scale = self._along(self.params["weight"], dy)
+            delta, aligned = dy * scale, aligned * scale
+        if self._over_batch:
+            through_mean = delta.mean(axis=rest, keepdims=True)
+            through_scale = self._normal * aligned.mean(axis=rest, keepdims=True)
+            delta = delta - through_mean - through_scale
+        return as_given(delta * self._inverse, dy)
+
+    def _remember(self, mean: FloatArray, variance: FloatArray) -> None:
+        """Move the running statistics towards those of this batch."""
+        for name, new in (("running_mean", mean), ("running_var", variance)):
+            old = self.buffers[name]
+            old += self.momentum * (new - old)
+
+    @staticmethod
+    def _along(values: FloatArray, x: FloatArray) -> FloatArray:
+        """One value for each channel, shaped to broadcast over `x`."""
+        return values.reshape(-1, *(1,) * (x.ndim - 1))
