@@ -1,0 +1,33 @@
+"""Which weights stay, given their scores: counts, selection, patterns, schedules.
+
+Arrays in, arrays out; no network is needed. ``docs/specification.md`` states what these
+functions promise, clause by clause.
+
+>>> import numpy as np
+>>> from minprune import masks
+>>> scores = {"w1": np.array([0.3, 0.1, 0.8]), "w2": np.array([0.2, 0.9])}
+>>> masks.select(scores, sparsity="0.4", scope="network")
+{'w1': array([ True, False,  True]), 'w2': array([False,  True])}
+"""
+
+from minprune.masks import schedule
+from minprune.masks.count import apportion, kept, removed, rounded, share
+from minprune.masks.schedule import SCHEDULES, Schedule
+from minprune.masks.select import lowest, select
+from minprune.masks.threshold import above, at_least, at_quantile
+
+__all__ = [
+    "SCHEDULES",
+    "Schedule",
+    "above",
+    "apportion",
+    "at_least",
+    "at_quantile",
+    "kept",
+    "lowest",
+    "removed",
+    "rounded",
+    "schedule",
+    "select",
+    "share",
+]

@@ -1,0 +1,224 @@
+"""Which weights stay: exact counts, ties by position, in linear time.
+
+Scores go in as one array or as a dict of arrays, one per layer, and masks of the same
+shapes come out, True where kept. Higher scores are kept. What a score stands for is the
+caller's affair: a weight, or a unit of `minprune.masks.units`.
+
+The contract is written out in ``docs/specification.md``, clauses M.1 to M.5.
+"""
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import overload
+
+import numpy as np
+
+from minprune._check import BoolArray, FloatArray, positive_int
+from minprune.masks import _request
+from minprune.masks._request import ALONE, Masks, Scope, Scores
+from minprune.masks.count import Share, removed, share
+
+
+def lowest(scores: FloatArray, count: int) -> BoolArray:
+    """Where the `count` lowest scores are; of equal ones the lower flat index is lower.
+
+    Parameters
+    ----------
+    scores : ndarray of float
+        Any shape; no NaN. Infinities rank as usual.
+    count : int
+        From 0 to ``scores.size``.
+
+    Returns
+    -------
+    found : ndarray of bool, same shape as `scores`
+        True at exactly `count` places.
+
+    Raises
+    ------
+    ValueError
+        If `count` is negative or larger than the array.
+
+    Notes
+    -----
+    The same set as ``np.argsort(scores, axis=None, kind="stable")[:count]``, found in
+    linear time: a partition gives the score at the cut, all below it are in, and of
+    those equal to it the first ones in flat order fill the count.
+
+    Examples
+    --------
+    >>> lowest(np.array([3.0, 1.0, 1.0, 1.0]), 2)
+    array([False,  True,  True, False])
+    """
+    count = positive_int("lowest", "count", count, minimum=0)
+    flat = np.asarray(scores).reshape(-1)
+    if count > flat.size:
+        raise ValueError(
+            f"lowest: count is {count}; expected at most {flat.size}, "
+            f"the number of scores"
+        )
+    if count == 0:
+        found = np.zeros(flat.size, np.bool_)
+    else:
+        cut = np.partition(flat, count - 1)[count - 1]
+        found = flat < cut
+        missing = count - np.count_nonzero(found)
+        found[np.flatnonzero(flat == cut)[:missing]] = True
+    return found.reshape(np.shape(scores))
+
+
+@overload
+def select(
+    scores: FloatArray,
+    *,
+    sparsity: Share | Mapping[str, Share] | None = ...,
+    count: int | Mapping[str, int] | None = ...,
+    scope: Scope = ...,
+    min_keep: int | Mapping[str, int] | None = ...,
+    previous: BoolArray | None = ...,
+    exclude: Iterable[str] = ...,
+) -> BoolArray: ...
+@overload
+def select(
+    scores: Scores,
+    *,
+    sparsity: Share | Mapping[str, Share] | None = ...,
+    count: int | Mapping[str, int] | None = ...,
+    scope: Scope = ...,
+    min_keep: int | Mapping[str, int] | None = ...,
+    previous: Mapping[str, BoolArray] | None = ...,
+    exclude: Iterable[str] = ...,
+) -> Masks: ...
+def select(
+    scores: FloatArray | Scores,
+    *,
+    sparsity: Share | Mapping[str, Share] | None = None,
+    count: int | Mapping[str, int] | None = None,
+    scope: Scope = "layer",
+    min_keep: int | Mapping[str, int] | None = None,
+    previous: BoolArray | Mapping[str, BoolArray] | None = None,
+    exclude: Iterable[str] = (),
+) -> BoolArray | Masks:
+    """Masks that remove the lowest scores, exactly as many as asked for.
+
+    Parameters
+    ----------
+    scores : ndarray of float, or dict of name to ndarray
+        Scores of one layer, or of several by name; higher is kept. Real and finite.
+    sparsity : share, or dict of name to share
+        Share to remove, of the original size (M.1). With scope "layer" a dict gives
+        each layer its own, with groups each group.
+    count : int, or dict of name to int
+        The number to remove instead of a share, what is already gone included; the
+        result of an allocation fits here. Give either `sparsity` or `count`.
+    scope : {"layer", "network"} or dict of group name to layer names
+        Whose scores compete: those of one layer, of all layers, or of the layers of
+        each group. Layers are ranked one behind the other in the order of the dict.
+    min_keep : int or dict of layer name to int, optional
+        Units that stay in every layer at least (M.4). By default 1 where layers
+        compete and 0 with scope "layer". A floor that bites moves removals to the
+        other layers of the scope.
+    previous : mask or dict of masks, optional
+        What is still there. What is gone stays gone and counts as removed (M.5). A
+        layer without a previous mask is whole.
+    exclude : iterable of str
+        Names, or patterns such as ``"*.bias"``, of layers that are left as they are
+        and not counted.
+
+    Returns
+    -------
+    masks : ndarray of bool, or dict of name to ndarray of bool
+        True where kept, in the shapes of `scores`.
+
+    Raises
+    ------
+    ValueError
+        If a score is not finite, a name or shape does not fit, there is nothing to
+        select from, or the request cannot be met; the message then names the nearest
+        request that can.
+
+    See Also
+    --------
+    at_least, above : Cut at a given score instead of a given count.
+    minprune.masks.allocate : Counts per layer.
+
+    Notes
+    -----
+    *Floors.* Ascending removal that skips a layer once it is down to its floor never
+    reaches the `min_keep` highest scores of a layer, and reaches everything else in
+    order. So these are set aside first, and the rest is one selection.
+
+    Cost: linear, a partition of all scores and, where there are floors, one more of
+    each layer.
+
+    Examples
+    --------
+    Half of the six weights go, wherever they are; with scope "layer" each layer would
+    lose its share.
+
+    >>> scores = {"w1": np.array([0.1, 0.2, 0.3, 0.9]), "w2": np.array([5.0, 7.0])}
+    >>> select(scores, sparsity=0.5, scope="network")
+    {'w1': array([False, False, False,  True]), 'w2': array([ True,  True])}
+    >>> select(scores, sparsity=0.5)
+    {'w1': array([False, False,  True,  True]), 'w2': array([False,  True])}
+    """
+    if (sparsity is None) == (count is None):
+        raise ValueError(
+            "select: expected either sparsity or count, and not both; for example "
+            "sparsity=0.9"
+        )
+    arrays = _request.arrays("select", scores)
+    there = _request.previous("select", arrays, previous)
+    groups = _request.groups("select", arrays, scope, exclude)
+    floors = _request.floors("select", arrays, min_keep, 0 if scope == "layer" else 1)
+    masks = {name: mask.copy() for name, mask in there.items()}
+    for label, names in groups.items():
+        size = sum(arrays[name].size for name in names)
+        if count is None:
+            given: Share = _request.of("select", "sparsity", sparsity, label)
+            asked = removed(size, share("select", given))
+        else:
+            number = _request.of("select", "count", count, label)
+            asked = positive_int("select", "count", number, minimum=0)
+        members = {name: arrays[name] for name in names}
+        masks |= _cut(label, members, there, floors, asked)
+    return masks if isinstance(scores, Mapping) else masks[ALONE]
+
+
+def _cut(
+    label: str, arrays: Scores, there: Masks, floors: dict[str, int], asked: int
+) -> Masks:
+    """Remove the `asked` lowest of some layers, those already gone first."""
+    size = sum(array.size for array in arrays.values())
+    live = {name: int(np.count_nonzero(there[name])) for name in arrays}
+    # What is gone cannot come back to fill a floor, so a floor asks for no more than
+    # what is there.
+    floor = {name: min(floors[name], live[name]) for name in arrays}
+    gone, most = size - sum(live.values()), size - sum(floor.values())
+    if not gone <= asked <= most:
+        nearest = gone if asked < gone else most
+        why = (
+            f"{gone} are already gone and stay gone"
+            if asked < gone
+            else f"min_keep holds {size - most}"
+            if most < size
+            else f"there are only {size}"
+        )
+        raise ValueError(
+            f"select: asked to remove {asked} of {size} in {label!r}, but {why}; "
+            f"the nearest that can be met is {nearest}"
+            + (f" (sparsity {float(Fraction(nearest, size)):.6g})" if size else "")
+        )
+    ranked = []
+    for name, array in arrays.items():
+        order = array.reshape(-1)
+        if live[name] < array.size:
+            order = np.where(there[name].reshape(-1), order, -np.inf)
+        if floor[name]:
+            safe = ~lowest(order, order.size - floor[name])
+            order = np.where(safe, np.inf, order)
+        ranked.append(order)
+    stays = ~lowest(np.concatenate(ranked) if len(ranked) > 1 else ranked[0], asked)
+    ends = np.cumsum([order.size for order in ranked])[:-1]
+    parts = zip(arrays.items(), np.split(stays, ends), strict=True)
+    return {name: part.reshape(array.shape) for (name, array), part in parts}
