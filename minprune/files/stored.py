@@ -30,6 +30,10 @@ import numpy as np
 from minprune._check import AnyArray, BoolArray, finite, same_shape
 from minprune.files.container import LIMIT_BYTES
 
+BLOCK_SIDE_LIMIT = 1024
+"""Most rows or columns of a block: a block may reach over the edge of its matrix, so an
+array of no blocks at all could otherwise claim blocks of any size."""
+
 Tensors = dict[str, AnyArray]
 
 
@@ -225,8 +229,9 @@ def pattern(
         fault = f"its shape is {values.shape}; expected (stored,) or (stored, R, C)"
         _refuse(f"{name}.values", fault)
     height, width = values.shape[1:] or (1, 1)
-    if height == 0 or width == 0:
-        _refuse(f"{name}.values", f"its blocks are of {height} by {width} weights")
+    if not (1 <= height <= BLOCK_SIDE_LIMIT and 1 <= width <= BLOCK_SIDE_LIMIT):
+        fault = f"its blocks are of {height} by {width} weights; expected 1 to "
+        _refuse(f"{name}.values", f"{fault}{BLOCK_SIDE_LIMIT} each way")
     block_rows, block_columns = -(-rows // height), -(-columns // width)
 
     if indptr.shape != (block_rows + 1,):

@@ -1,0 +1,73 @@
+"""Damaged files: only a ValueError with a message comes out, in bounded space and time.
+
+``MINPRUNE_PROFILE=thorough`` reads 200,000 of them instead of 3,000.
+"""
+
+import os
+import time
+import tracemalloc
+
+import numpy as np
+
+from minprune.files import decode, encode, pattern, read, stored, write
+from tests.files.mutations import seeded
+
+COUNT = 200_000 if os.environ.get("MINPRUNE_PROFILE") == "thorough" else 3_000
+SHAPES = {"dense": (3, 5), "csr": (6, 60), "bits": (4, 3, 2, 2), "bsr": (7, 9)}
+
+
+def example(path):
+    """A file that holds one weight in each form."""
+    rng = np.random.default_rng(0)
+    masks = {name: np.zeros(shape, bool) for name, shape in SHAPES.items()}
+    masks["csr"][[0, 3, 3, 5], [59, 0, 7, 30]] = True
+    masks["bits"][rng.random(SHAPES["bits"]) < 0.5] = True
+    masks["bsr"][2:4, 3:6] = masks["bsr"][6:, :3] = True
+    weights = {name: rng.normal(size=shape) for name, shape in SHAPES.items()}
+    tensors = encode("dense", weights["dense"].astype("f4"))
+    tensors |= stored.csr("csr", weights["csr"].astype("f2"), masks["csr"])
+    tensors |= encode("bits", weights["bits"].astype("f4"), masks["bits"])
+    tensors |= stored.bsr("bsr", weights["bsr"], masks["bsr"], (2, 3))[0]
+    write(path, tensors, {"minprune": '{"format": 1}'})
+
+
+def test_the_example_has_every_form(tmp_path):
+    example(tmp_path / "a")
+    tensors, _ = read(tmp_path / "a")
+    assert "dense" in tensors
+    assert "bits.bits" in tensors
+    assert tensors["csr.values"].ndim == 1
+    assert tensors["bsr.values"].ndim == 3
+
+
+def outcome(path):
+    """The message of the reader's refusal, or None if it took the file."""
+    try:
+        tensors, _ = read(path)
+        for name, shape in SHAPES.items():
+            decode(name, tensors, shape)
+        pattern("csr", tensors, SHAPES["csr"])
+    except ValueError as why:
+        return str(why)
+    return None
+
+
+def test_damaged_files_are_read_right_or_refused_in_words(tmp_path):
+    path = tmp_path / "a"
+    example(path)
+    whole, refused, slowest = path.read_bytes(), 0, 0.0
+    tracemalloc.start()
+    for content in seeded(whole, COUNT):
+        path.write_bytes(content)
+        start = time.perf_counter()
+        message = outcome(path)
+        slowest = max(slowest, time.perf_counter() - start)
+        if message is not None:
+            refused += 1
+            assert ": " in message, content
+            assert "\n" not in message, content
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.7 * COUNT < refused < COUNT  # some damage only changes a value
+    assert peak < 2**20  # bytes; a file here has about 1,500
+    assert slowest < 2.0  # seconds; a pause of the machine, not of the reader
