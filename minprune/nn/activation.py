@@ -1,8 +1,8 @@
 """Functions of one number, applied to every entry, each beside its derivative.
 
 Piecewise functions look at the real part alone, so that a complex step passes through
-the branch that the real value takes. At a kink the derivative is that of the left branch,
-0 for ReLU, as everywhere in the field.
+the branch that the real value takes. At a kink the derivative is that of the left
+branch, 0 for ReLU, as everywhere in the field.
 """
 
 from typing import Any
@@ -96,10 +96,11 @@ class Sigmoid(Activation):
 
     def f(self, x: FloatArray) -> FloatArray:
         """By tanh, which overflows nowhere."""
-        return 0.5 * (np.tanh(0.5 * x) + 1)
+        y: FloatArray = 0.5 * (np.tanh(0.5 * x) + 1)
+        return y
 
     def slope(self, x: FloatArray, y: FloatArray) -> FloatArray:
-        """y (1 - y)."""
+        """The derivative is y (1 - y)."""
         return y * (1 - y)
 
 
@@ -126,7 +127,9 @@ class GELU(Activation):
 
     def slope(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Phi(x) + x phi(x)."""
-        return self._phi(x) + x * np.exp(-0.5 * x * x) / np.sqrt(2 * np.pi)
+        density = np.exp(-0.5 * x * x) / np.sqrt(2 * np.pi)
+        slope: FloatArray = self._phi(x) + x * density
+        return slope
 
     @staticmethod
     def _phi(x: FloatArray) -> FloatArray:
@@ -148,7 +151,7 @@ class Softmax(Layer):
         return self._y
 
     def backward(self, dy: FloatArray) -> FloatArray:
-        """y (dy - <y, dy>)."""
+        """The gradient is y (dy - <y, dy>)."""
         along = (self._y * dy).sum(axis=0, keepdims=True)
         return as_given(self._y * (dy - along), dy)
 

@@ -1,11 +1,12 @@
 """Convolution by one matrix product over unfolded patches.
 
-With samples last, the patches under one tap are a strided slice of the padded plane, and
-the unfolded matrix (K, positions * N) multiplies a weight (out, K) into an output that is
-already in place: nothing is transposed. K = in/groups * kh * kw.
+With samples last, the patches under one tap are a strided slice of the padded plane,
+and the unfolded matrix (K, positions * N) multiplies a weight (out, K) into an output
+that is already in place: nothing is transposed. K = in/groups * kh * kw.
 
-The unfolded matrix is made for a few output rows at a time, so that scratch memory stays
-below `SCRATCH` bytes whatever the batch, and is made again, not kept, for the backward.
+The unfolded matrix is made for a few output rows at a time, so that scratch memory
+stays below `SCRATCH` bytes whatever the batch, and is made again, not kept, for the
+backward.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ SCRATCH = 4 * 2**20
 def unfold(
     padded: FloatArray, view: Window, groups: int, row: int, rows: int, columns: int
 ) -> FloatArray:
-    """Patches of output rows ``row .. row + rows`` as (groups, K, rows * columns * N)."""
+    """Patches of some output rows as a matrix (groups, K, rows * columns * N)."""
     channels, batch = padded.shape[0], padded.shape[3]
     kh, kw = view.kernel
     patches = np.empty((channels, kh, kw, rows, columns, batch), padded.dtype)
@@ -74,7 +75,7 @@ class Convolution(Layer):
         self.window = window(kind, self.axes, kernel_size, stride, padding, dilation)
         kernel = self.window.kernel[2 - self.axes :]
         shape = (out_channels, in_channels // groups, *kernel)
-        self.params["weight"] = np.zeros(shape, np.float32)
+        self.params["weight"] = self.new_weight(shape)
         if bias:
             self.params["bias"] = np.zeros(out_channels, np.float32)
 
@@ -210,10 +211,10 @@ class Conv2d(Convolution):
 
         y_{o,p,q} = b_o + \sum_{c,i,j} W_{o,c,i,j}\, \bar x_{c,\, ps+id,\, qs+jd},
 
-    a correlation, as everywhere in the field. Unfolded, it is ``Y = W P`` with one column
-    of P for each position and sample; so ``dW = dY P'`` and ``dP = W' dY``, folded back
-    onto the plane. `groups` splits channels into parts that do not see each other;
-    ``groups = in_channels`` is the depthwise convolution.
+    a correlation, as everywhere in the field. Unfolded, it is ``Y = W P`` with one
+    column of P for each position and sample; so ``dW = dY P'`` and ``dP = W' dY``,
+    folded back onto the plane. `groups` splits channels into parts that do not see each
+    other; ``groups = in_channels`` is the depthwise convolution.
 
     Examples
     --------

@@ -1,18 +1,18 @@
 """What a layer is, and the registry that turns a manifest back into layers.
 
 Shapes
-    Samples are columns: a layer sees ``(features, N)``, ``(C, L, N)`` or ``(C, H, W, N)``
-    with N the number of samples. A *shape* without N, ``(features,)``, ``(C, L)``,
+    Samples are columns: a layer sees ``(features, N)``, ``(C, L, N)`` or ``(C, H, W,
+    N)`` with N the number of samples. A *shape* without N, ``(features,)``, ``(C, L)``,
     ``(C, H, W)``, describes one sample.
 Gradients
-    ``backward(dy)`` takes the gradient of the loss at what the last ``forward`` returned,
-    writes the gradient of every parameter to ``grads`` (overwriting, never adding) and
-    returns the gradient at what ``forward`` was given.
+    ``backward(dy)`` takes the gradient of the loss at what the last ``forward``
+    returned, writes the gradient of every parameter to ``grads`` (overwriting, never
+    adding) and returns the gradient at what ``forward`` was given.
 Numbers
-    float32 and float64, and complex128: forward and backward never conjugate, never take
-    an absolute value, and compare real parts only, so that the imaginary part of a complex
-    step carries an exact derivative through both. That is how Hessian-vector products are
-    computed, and how the tests check every backward.
+    float32 and float64, and complex128: forward and backward never conjugate, never
+    take an absolute value, and compare real parts only, so that the imaginary part of a
+    complex step carries an exact derivative through both. That is how Hessian-vector
+    products are computed, and how the tests check every backward.
 """
 
 import copy
@@ -65,8 +65,8 @@ class Layer:
 
     Notes
     -----
-    What a pass keeps for the next (the input, for the backward) stands in attributes that
-    begin with an underscore; a clone goes without them.
+    What a pass keeps for the next (the input, for the backward) stands in attributes
+    that begin with an underscore; a clone goes without them.
     """
 
     kind: ClassVar[str] = ""
@@ -87,6 +87,10 @@ class Layer:
     def assemble(cls, children: dict[str, "Layer"], **arguments: Any) -> "Layer":
         """A layer from its manifest; chains override this to take their children."""
         return cls(**arguments)
+
+    def new_weight(self, shape: Shape) -> FloatArray:
+        """Memory for a weight of this logical shape, zero; sparse layers hold less."""
+        return np.zeros(shape, np.float32)
 
     def reset(self, rng: np.random.Generator) -> None:
         """Draw initial values for the parameters; masks stay and are applied."""
@@ -163,7 +167,7 @@ class Layer:
         return tensors | self.buffers
 
     def restore(self, tensors: Mapping[str, AnyArray]) -> None:
-        """Take the arrays of `state` back, masks included; ValueError if they misfit."""
+        """Take back the arrays of `state`, masks too; ValueError if they misfit."""
         for name, param in self.params.items():
             weight, mask = stored.decode(name, tensors, param.shape)
             if mask is not None and name not in self.prunable:
@@ -177,7 +181,7 @@ class Layer:
             self.buffers[name] = stored.decode(name, tensors, buffer.shape)[0].copy()
 
     def clone(self, dtype: DTypeLike | None = None) -> Self:
-        """A copy that shares no array with this layer, in another precision if asked."""
+        """A copy that shares no array with this layer, if asked in another type."""
 
         def twin(arrays: dict[str, Any]) -> dict[str, Any]:
             return {
@@ -196,7 +200,7 @@ class Layer:
         return other
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, "Layer"]]:
-        """This layer and all below it with their dotted names, in order."""
+        """Dotted names and layers of the tree below, this one first, in order."""
         yield prefix, self
         for name, child in self.children.items():
             yield from child.walk(f"{prefix}.{name}" if prefix else name)

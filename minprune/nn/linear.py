@@ -47,7 +47,7 @@ class Linear(Layer):
         super().__init__()
         self.in_features = positive_int("Linear", "in_features", in_features)
         self.out_features = positive_int("Linear", "out_features", out_features)
-        self.params["weight"] = np.zeros((out_features, in_features), np.float32)
+        self.params["weight"] = self.new_weight((out_features, in_features))
         if bias:
             self.params["bias"] = np.zeros(out_features, np.float32)
 

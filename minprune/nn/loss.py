@@ -15,7 +15,7 @@ class Loss(Protocol):
     """What the training loop asks of a loss."""
 
     def __call__(
-        self, output: FloatArray, target: AnyArray
+        self, output: FloatArray, target: AnyArray, /
     ) -> tuple[float, FloatArray]:
         """(mean loss, its gradient at `output`)."""
         ...

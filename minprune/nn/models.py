@@ -46,8 +46,8 @@ def build(name: str, data: Dataset, *, seed: int = 0, **options: Any) -> Network
     Raises
     ------
     ValueError
-        If there is no such model (the nearest name is given), or if the model cannot take
-        samples of this shape.
+        If there is no such model (the nearest name is given), or if the model cannot
+        take samples of this shape.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def small_cnn(shape: Shape, outputs: int) -> Layer:
 
 @model
 def cnn1d(shape: Shape, outputs: int) -> Layer:
-    """Two convolutions of 5 steps (16, 32) with pools, 64 hidden units: for sequences."""
+    """Two convolutions of 5 steps (16, 32), pools, 64 hidden units: for sequences."""
     if len(shape) == 1:
         raise ValueError(f"samples have shape {shape}; expected (C, L)")
     front = Sequential(

@@ -43,16 +43,18 @@ class Network:
     classes : sequence of str
         Names of the outputs; empty for regression.
     scale, offset : array_like, optional
-        Raw samples enter as ``raw * scale + offset``; both broadcast against one sample.
+        Raw samples enter as ``raw * scale + offset``; both broadcast against one
+        sample.
     seed : int, optional
-        Draw initial weights from this seed, each layer from a stream of its own, so that
-        a layer's start does not depend on what stands around it. Left out, weights are
-        what the layers hold.
+        Draw initial weights from this seed, each layer from a stream of its own, so
+        that a layer's start does not depend on what stands around it. Left out, weights
+        are what the layers hold.
 
     Raises
     ------
     ValueError
-        If the shapes do not chain, naming the layer, what reached it and what it expected.
+        If the shapes do not chain, naming the layer, what reached it and what it
+        expected.
 
     Examples
     --------
@@ -117,7 +119,7 @@ class Network:
         }
 
     def masks(self) -> dict[str, BoolArray]:
-        """A mask for every prunable weight, True where kept; all True where unpruned."""
+        """A mask for every prunable weight, True where kept."""
         return {
             _join(name, key): (
                 layer.masks[key].copy()
@@ -270,8 +272,9 @@ class Network:
         version = manifest.get("format")
         if version != FORMAT:
             raise ValueError(
-                f"Network: the manifest has format {version!r}; this version of minprune "
-                f"reads format {FORMAT}, so update minprune or write the file again"
+                f"Network: the manifest has format {version!r}; this version of "
+                f"minprune reads format {FORMAT}, so update minprune or write the file "
+                f"again"
             )
         try:
             root = _rebuild(manifest["root"])
@@ -319,8 +322,8 @@ class Network:
             fits = ()
         if fits != self.input_shape or array.ndim != len(self.input_shape):
             raise ValueError(
-                f"Network: scale or offset has shape {array.shape}; expected a number, or "
-                f"{len(self.input_shape)} axes that broadcast to {self.input_shape}"
+                f"Network: scale or offset has shape {array.shape}; expected a number, "
+                f"or {len(self.input_shape)} axes that broadcast to {self.input_shape}"
             )
         return array
 

@@ -38,12 +38,13 @@ class BatchNorm(Layer):
             \delta - \overline{\delta} - \hat x \, \overline{\delta \hat x} \Bigr)
 
     with bars for means over the M entries. In evaluation m and v are the running
-    statistics and the two means drop out. The running variance is the unbiased one, as in
-    PyTorch.
+    statistics and the two means drop out. The running variance is the unbiased one, as
+    in PyTorch.
 
     References
     ----------
-    .. [1] S. Ioffe and C. Szegedy, "Batch normalization", ICML 2015, Algorithms 1 and 2.
+    .. [1] S. Ioffe and C. Szegedy, "Batch normalization", ICML 2015,
+       Algorithms 1 and 2.
     """
 
     def __init__(

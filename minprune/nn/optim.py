@@ -36,7 +36,8 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}: lr is {lr}; expected above 0")
         if weight_decay < 0:
             raise ValueError(
-                f"{type(self).__name__}: weight_decay is {weight_decay}; expected 0 or more"
+                f"{type(self).__name__}: weight_decay is {weight_decay}; expected 0 or "
+                f"more"
             )
         self.lr, self.weight_decay = float(lr), float(weight_decay)
         self.steps = 0

@@ -97,8 +97,9 @@ class AvgPool(Pooling):
         rows, columns = self._positions(x)
         padded = self.window.pad(planes(x))
         self._padded_shape = padded.shape
-        taps = self.window.taps(padded, 0, rows, columns)
-        total = sum(seen for _, _, seen in taps)
+        total = np.zeros((len(padded), rows, columns, padded.shape[-1]), padded.dtype)
+        for _, _, seen in self.window.taps(padded, 0, rows, columns):
+            total += seen
         return self._as_given(total / np.prod(self.window.kernel), x)
 
     def backward(self, dy: FloatArray) -> FloatArray:
@@ -152,7 +153,8 @@ class GlobalAvgPool(Layer):
     def forward(self, x: FloatArray, mode: Mode = EVAL) -> FloatArray:
         """Mean over every axis but the first and the last."""
         self._shape = x.shape
-        return x.mean(axis=tuple(range(1, x.ndim - 1)))
+        y: FloatArray = x.mean(axis=tuple(range(1, x.ndim - 1)))
+        return y
 
     def backward(self, dy: FloatArray) -> FloatArray:
         """Every position gets an equal share."""

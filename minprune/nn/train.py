@@ -59,9 +59,9 @@ class Procedure:
     """A way to train with pruning: hooks into the loop, all doing nothing here.
 
     `begin` and `end` frame the run; `before_step` comes before a batch goes forward,
-    `after_backward` when gradients are there and before the optimizer, `after_step` when
-    weights have moved, `end_epoch` before the epoch is evaluated. `state` and `restore`
-    carry whatever a procedure remembers through a checkpoint.
+    `after_backward` when gradients are there and before the optimizer, `after_step`
+    when weights have moved, `end_epoch` before the epoch is evaluated. `state` and
+    `restore` carry whatever a procedure remembers through a checkpoint.
     """
 
     def begin(self, run: Run) -> None:
@@ -106,7 +106,9 @@ class Reparameterization(Protocol):
 
 def default_loss(data: Dataset) -> Loss:
     """Cross-entropy for classes, mean squared error for numbers."""
-    return cross_entropy if data.task == "classification" else mean_squared_error
+    if data.task == "classification":
+        return cross_entropy
+    return mean_squared_error
 
 
 def evaluate(net: Network, split: Split, loss: Loss) -> tuple[float, float]:

@@ -1,13 +1,13 @@
 """Sliding windows over padded planes: what convolution and pooling share.
 
 A plane is (C, H, W, N). An output position (oh, ow) looks, through tap (kh, kw), at row
-``oh * stride + kh * dilation`` and the like column of the padded plane, so all positions
-of one tap are one strided slice: no index array is ever made.
+``oh * stride + kh * dilation`` and the like column of the padded plane, so all
+positions of one tap are one strided slice: no index array is ever made.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -110,8 +110,8 @@ def window(
     """The geometry from PyTorch's arguments; one axis becomes one row of a plane.
 
     ``"same"`` pads so that the output has the size of the input (stride 1 only, as in
-    PyTorch); an odd total puts the extra zero after the end. A padding may also be given
-    as ``(before, after)`` for each axis.
+    PyTorch); an odd total puts the extra zero after the end. A padding may also be
+    given as ``(before, after)`` for each axis.
     """
     kernel = pair(kind, "kernel_size", kernel_size, axes)
     strides = pair(kind, "stride", stride, axes)
@@ -131,10 +131,10 @@ def window(
     elif isinstance(padding, list | tuple) and any(
         isinstance(p, list | tuple) for p in padding
     ):
-        sides = [pair(kind, "padding", p, 2, 0) for p in padding]  # type: ignore[arg-type]
+        sides = [pair(kind, "padding", cast(Size, p), 2, 0) for p in padding]
         around = ((0, 0), sides[0]) if axes == 1 else (sides[0], sides[1])
     else:
-        rows, columns = pair(kind, "padding", padding, axes, 0)  # type: ignore[arg-type]
+        rows, columns = pair(kind, "padding", cast(Size, padding), axes, 0)
         around = ((rows, rows), (columns, columns))
     return Window(kernel, strides, around, spread)
 
