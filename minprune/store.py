@@ -1,4 +1,4 @@
-"""Networks in files: one `.safetensors` each, architecture in its metadata, no pickle."""
+"""Networks in files: one `.safetensors` each, the architecture in its metadata."""
 
 import json
 from os import PathLike
@@ -36,7 +36,7 @@ def load(path: str | PathLike[str]) -> Network:
     Raises
     ------
     ValueError
-        If the file is not such a file, or is damaged: the file, the field and the fault.
+        If it is no such file, or is damaged: the file, the field and the fault.
     OSError
         If it cannot be read.
     """
