@@ -1,0 +1,1 @@
+"""Loops over stored weights, compiled when they are first called."""
