@@ -6,7 +6,7 @@ in the caller's name.
 
 import fnmatch
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,11 +19,9 @@ Scope = Literal["layer", "network"] | Mapping[str, Iterable[str]]
 ALONE = "scores"
 """The name a single array goes by in messages."""
 
-T = TypeVar("T")
-
 
 def arrays(caller: str, scores: FloatArray | Scores) -> dict[str, FloatArray]:
-    """The scores by name, as float64; an error unless they are finite real numbers."""
+    """The scores by name, as floats; an error unless they are finite real numbers."""
     named = scores if isinstance(scores, Mapping) else {ALONE: scores}
     if not named:
         raise ValueError(
@@ -38,17 +36,15 @@ def arrays(caller: str, scores: FloatArray | Scores) -> dict[str, FloatArray]:
                 f"{caller}: {name} has type {array.dtype}; expected real numbers, "
                 f"since scores are ranked"
             )
-        read[name] = array.astype(np.float64, copy=False)
+        read[name] = array if array.dtype.kind == "f" else array.astype(np.float64)
         finite(caller, **{name: read[name]})
     return read
 
 
-def of(caller: str, what: str, given: T | Mapping[str, T] | None, name: str) -> T:
+def of(caller: str, what: str, given: Any, name: str) -> Any:
     """What is given for one name: its entry in a dict, or the one value for all."""
     if isinstance(given, Mapping):
         return given[one_of(caller, f"{what} for", name, given)]
-    if given is None:
-        raise ValueError(f"{caller}: {what} is missing for {name!r}")
     return given
 
 

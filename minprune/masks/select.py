@@ -8,7 +8,6 @@ The contract is written out in ``docs/specification.md``, clauses M.1 to M.5.
 """
 
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from typing import overload
 
 import numpy as np
@@ -61,10 +60,23 @@ def lowest(scores: FloatArray, count: int) -> BoolArray:
         found = np.zeros(flat.size, np.bool_)
     else:
         cut = np.partition(flat, count - 1)[count - 1]
-        found = flat < cut
-        missing = count - np.count_nonzero(found)
-        found[np.flatnonzero(flat == cut)[:missing]] = True
+        found, ties = flat < cut, flat == cut
+        end = _behind(ties, count - int(np.count_nonzero(found)))
+        found[:end] |= ties[:end]
     return found.reshape(np.shape(scores))
+
+
+def _behind(flags: BoolArray, nth: int) -> int:
+    """The index behind the `nth` True flag, by halving: a linear cost in all."""
+    low, high = 0, flags.size
+    while high - low > 1:
+        middle = (low + high) // 2
+        here = int(np.count_nonzero(flags[low:middle]))
+        if here >= nth:
+            high = middle
+        else:
+            low, nth = middle, nth - here
+    return high
 
 
 @overload
@@ -145,11 +157,11 @@ def select(
     Notes
     -----
     *Floors.* Ascending removal that skips a layer once it is down to its floor never
-    reaches the `min_keep` highest scores of a layer, and reaches everything else in
-    order. So these are set aside first, and the rest is one selection.
+    reaches the `min_keep` highest scores of a layer, and takes everything else in
+    order. So where a floor bites, these are set aside and the rest is one selection.
 
-    Cost: linear, a partition of all scores and, where there are floors, one more of
-    each layer.
+    Cost: linear, one partition of all scores; where a floor bites, one more of each
+    layer and a second of all.
 
     Examples
     --------
@@ -189,36 +201,52 @@ def _cut(
     label: str, arrays: Scores, there: Masks, floors: dict[str, int], asked: int
 ) -> Masks:
     """Remove the `asked` lowest of some layers, those already gone first."""
-    size = sum(array.size for array in arrays.values())
     live = {name: int(np.count_nonzero(there[name])) for name in arrays}
     # What is gone cannot come back to fill a floor, so a floor asks for no more than
     # what is there.
     floor = {name: min(floors[name], live[name]) for name in arrays}
-    gone, most = size - sum(live.values()), size - sum(floor.values())
-    if not gone <= asked <= most:
-        nearest = gone if asked < gone else most
-        why = (
-            f"{gone} are already gone and stay gone"
-            if asked < gone
-            else f"min_keep holds {size - most}"
-            if most < size
-            else f"there are only {size}"
-        )
-        raise ValueError(
-            f"select: asked to remove {asked} of {size} in {label!r}, but {why}; "
-            f"the nearest that can be met is {nearest}"
-            + (f" (sparsity {float(Fraction(nearest, size)):.6g})" if size else "")
-        )
-    ranked = []
-    for name, array in arrays.items():
-        order = array.reshape(-1)
-        if live[name] < array.size:
-            order = np.where(there[name].reshape(-1), order, -np.inf)
-        if floor[name]:
-            safe = ~lowest(order, order.size - floor[name])
-            order = np.where(safe, np.inf, order)
-        ranked.append(order)
-    stays = ~lowest(np.concatenate(ranked) if len(ranked) > 1 else ranked[0], asked)
-    ends = np.cumsum([order.size for order in ranked])[:-1]
-    parts = zip(arrays.items(), np.split(stays, ends), strict=True)
-    return {name: part.reshape(array.shape) for (name, array), part in parts}
+    size = sum(array.size for array in arrays.values())
+    gone = size - sum(live.values())
+    _feasible(label, asked, size, gone, sum(floor.values()))
+    flat = np.concatenate([array.reshape(-1) for array in arrays.values()])
+    stays = np.concatenate([there[name].reshape(-1) for name in arrays])
+    ends = np.cumsum([0, *(array.size for array in arrays.values())])
+    spans = {name: slice(*ends[i : i + 2]) for i, name in enumerate(arrays)}
+    kept = _without_lowest(flat, stays, asked - gone)
+    if any(np.count_nonzero(kept[spans[name]]) < floor[name] for name in arrays):
+        safe = np.zeros_like(stays)
+        for name, span in spans.items():
+            spare = live[name] - floor[name]
+            safe[span] = _without_lowest(flat[span], stays[span], spare)
+        kept = _without_lowest(flat, stays & ~safe, asked - gone) | safe
+    return {
+        name: kept[spans[name]].reshape(array.shape) for name, array in arrays.items()
+    }
+
+
+def _feasible(label: str, asked: int, size: int, gone: int, held: int) -> None:
+    """Refuse a count that cannot be met, with the nearest one that can."""
+    if gone <= asked <= size - held:
+        return
+    if asked < gone:
+        nearest, why = gone, f"{gone} are already gone and stay gone"
+    elif held:
+        nearest, why = size - held, f"min_keep holds {held}"
+    else:
+        nearest, why = size, f"there are only {size}"
+    sparsity = f" (sparsity {nearest / size:.6g})" if size else ""
+    raise ValueError(
+        f"select: asked to remove {asked} of {size} in {label!r}, but {why}; "
+        f"the nearest that can be met is {nearest}{sparsity}"
+    )
+
+
+def _without_lowest(scores: FloatArray, mask: BoolArray, count: int) -> BoolArray:
+    """The mask without the `count` lowest of the scores where it is True."""
+    if mask.all():
+        return ~lowest(scores, count)
+    # Index arrays gather and scatter three times as fast as a boolean mask does.
+    at = np.flatnonzero(mask)
+    left = mask.copy()
+    left[at] = ~lowest(scores[at], count)
+    return left
