@@ -1,0 +1,142 @@
+"""A little at a time, while the network is trained."""
+
+from typing import Unpack
+
+from minprune._check import one_of, positive_int
+from minprune.masks.count import Share, rounded, share
+from minprune.masks.schedule import SCHEDULES, Schedule
+from minprune.nn.train import Procedure, Run
+from minprune.prune.cut import Cut, Options
+from minprune.prune.edit import set_masks
+
+Moment = int | float
+"""A number of steps (an int), or a share of the steps of the run (a float, 0 to 1)."""
+
+
+def steps_of(caller: str, name: str, moment: Moment, run: Run) -> int:
+    """A moment as a number of steps of a run, refused when the run is over by then.
+
+    >>> from types import SimpleNamespace
+    >>> run = SimpleNamespace(steps=300)
+    >>> steps_of("me", "end", 0.5, run), steps_of("me", "end", 50, run)
+    (150, 50)
+    """
+    if isinstance(moment, float):
+        share(caller, moment, name)
+        return rounded(run.steps, moment, round)
+    steps = positive_int(caller, name, moment, minimum=0)
+    if steps > run.steps:
+        raise ValueError(
+            f"{caller}: {name} is step {steps} but the run has {run.steps} steps; the "
+            f"nearest that can be met is {run.steps}"
+        )
+    return steps
+
+
+class Gradual(Procedure):
+    """Prune a network in steps along a schedule, and train it in between.
+
+    Parameters
+    ----------
+    criterion : str
+        A name from `minprune.criteria.CATALOG`.
+    sparsity : share
+        Share removed when the schedule ends, of the original number of weights.
+    begin, end : int or float
+        First and last moment at which weights go. An int is a number of steps, a float
+        a share of the run. What is left of the run after `end` is recovery.
+    frequency : int or float
+        Steps from one update to the next, or a share of the run (at least one step).
+    initial : share
+        Sparsity at `begin`.
+    schedule : str
+        A name from `minprune.masks.SCHEDULES` that goes from `initial` to `sparsity`:
+        ``"cubic"`` is Zhu & Gupta's.
+    **how
+        As in `Cut`: scope, granularity, min_keep, exclude, examples, seed, ...
+
+    Raises
+    ------
+    ValueError
+        Before training: if a share or a name is out of range, or the end comes before
+        the beginning or after the last step. The message names the nearest feasible
+        value.
+
+    See Also
+    --------
+    OneShot : All at once.
+
+    Notes
+    -----
+    At every update the number removed is exact (`minprune.masks`, M.1), and the update
+    at `end` always takes place, so the target is always reached. Updates are made after
+    the optimizer's step. Masks only shrink: what is gone stays gone.
+
+    *Departs from the paper*, which prunes every layer to the same sparsity: here layers
+    compete unless ``scope="layer"``.
+
+    References
+    ----------
+    .. [1] M. Zhu and S. Gupta, "To prune, or not to prune: exploring the efficacy of
+       pruning for model compression", 2017, Sec. 3. arXiv:1710.01878
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minprune import data, nn
+    >>> digits = data.load("digits")
+    >>> net = nn.models.build("mlp", digits, hidden=(16,), seed=0)
+    >>> gradual = Gradual("magnitude", sparsity=0.75)
+    >>> _ = nn.train(net, digits, epochs=2, procedures=[gradual])
+    >>> float(np.mean(np.concatenate([m.ravel() for m in net.masks().values()])))
+    0.25
+    """
+
+    def __init__(
+        self,
+        criterion: str = "magnitude",
+        *,
+        sparsity: Share,
+        begin: Moment = 0.0,
+        end: Moment = 0.7,
+        frequency: Moment = 0.02,
+        initial: Share = 0,
+        schedule: str = "cubic",
+        **how: Unpack[Options],
+    ) -> None:
+        share("Gradual", sparsity)
+        self.sparsity, self.initial = sparsity, initial
+        self.begin_at, self.end_at, self.frequency = begin, end, frequency
+        one_of("Gradual", "schedule", schedule, RAMPS)
+        self.name = schedule
+        self.cut = Cut(criterion, **how)
+
+    def plan(self, run: Run) -> Schedule:
+        """The schedule in steps of this run."""
+        return SCHEDULES[self.name](
+            self.sparsity,
+            begin=steps_of("Gradual", "begin", self.begin_at, run),
+            end=steps_of("Gradual", "end", self.end_at, run),
+            frequency=max(1, steps_of("Gradual", "frequency", self.frequency, run)),
+            initial=self.initial,
+        )
+
+    def begin(self, run: Run) -> None:
+        """See `Procedure.begin`."""
+        self.schedule = self.plan(run)
+        self._update(run)
+
+    def after_step(self, run: Run) -> None:
+        """See `Procedure.after_step`."""
+        self._update(run)
+
+    def _update(self, run: Run) -> None:
+        """Masks at the sparsity of this step, if this is a step for it."""
+        if self.schedule.due(run.step):
+            sparsity = self.schedule(run.step)
+            masks = self.cut.masks(run.net, run.data, sparsity, round=run.step)
+            set_masks(run.net, masks, run.optimizer)
+
+
+RAMPS = ("linear", "cubic", "cosine", "exponential")
+"""The schedules that go from one sparsity to another."""
