@@ -1,10 +1,19 @@
-"""Data sets: three that are shipped, one that is generated, and a user's own files."""
+"""Data sets: three that are shipped, one that is generated, public ones, a user's own.
+
+`load` finds any of them by name or path; everything comes out as a `Dataset`.
+"""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from minprune._check import one_of
-from minprune.data.dataset import Dataset, Split, batches, from_arrays
+from minprune.data.arrays import from_arrays
+from minprune.data.csv import read_csv
+from minprune.data.dataset import Dataset, Split, batches, standardized
+from minprune.data.idx import read_idx, read_idx_images
+from minprune.data.known import KNOWN
+from minprune.data.local import read_folder, read_known
 from minprune.data.mnist1d import mnist1d
 from minprune.data.npz import read_npz
 from minprune.data.shipped import digits, jvowels, watch
@@ -18,21 +27,53 @@ __all__ = [
     "jvowels",
     "load",
     "mnist1d",
+    "read_csv",
+    "read_idx",
+    "read_idx_images",
     "read_npz",
+    "standardized",
     "watch",
 ]
 
-NAMED = {"digits": digits, "jvowels": jvowels, "mnist1d": mnist1d, "watch": watch}
-READERS = {".npz": read_npz}
+AT_HAND: dict[str, Callable[[], Dataset]] = {
+    "digits": digits,
+    "jvowels": jvowels,
+    "mnist1d": mnist1d,
+    "watch": watch,
+}
+READERS: dict[str, Callable[..., Dataset]] = {".csv": read_csv, ".npz": read_npz}
+
+ROOT_VARIABLE = "MINPRUNE_DATA"
+"""Environment variable: the folder of public data sets when `root` is not given."""
 
 
-def load(source: str | os.PathLike[str], *, seed: int = 0) -> Dataset:
-    """A data set by its name or from a user's file.
+def load(
+    source: str | os.PathLike[str],
+    *,
+    root: str | os.PathLike[str] | None = None,
+    download: bool = False,
+    seed: int = 0,
+) -> Dataset:
+    """A data set by its name, or from a user's file or folder.
 
     Parameters
     ----------
     source : str or path
-        ``"digits"``, ``"watch"``, ``"jvowels"`` or ``"mnist1d"``; or a file, `.npz`.
+        One of
+
+        - ``"digits"``, ``"watch"``, ``"jvowels"``, ``"mnist1d"``: always at hand;
+        - ``"mnist"``, ``"fashion-mnist"``, ``"kmnist"``, ``"cifar10"``,
+          ``"cifar100"``: from files below `root`, told by their checksum;
+        - a file ending in ``.npz`` or ``.csv``, read as `read_npz` and `read_csv` do;
+        - a folder that holds one of the public sets.
+
+        A name goes before a file or folder of the same name.
+    root : path, optional
+        Where the public sets are. By default the folder in the environment variable
+        MINPRUNE_DATA or, without one, ``~/.keras/datasets``.
+    download : bool
+        Whether what is missing of a public set is fetched into `root`. Nothing is ever
+        fetched without being asked for.
     seed : int
         For the split, where a file has none.
 
@@ -53,15 +94,21 @@ def load(source: str | os.PathLike[str], *, seed: int = 0) -> Dataset:
     >>> data.input_shape, len(data.train), len(data.val), len(data.test)
     ((1, 8, 8), 1197, 240, 360)
     """
-    if str(source) in NAMED:
-        return NAMED[str(source)]()
-    path = Path(source)
-    if path.suffix in READERS:
-        return READERS[path.suffix](path, seed=seed)
-    if path.exists():
+    name, path = os.fspath(source), Path(source)
+    if name in AT_HAND:
+        return AT_HAND[name]()
+    if name in KNOWN:
+        root = root or os.environ.get(ROOT_VARIABLE) or "~/.keras/datasets"
+        return read_known(Path(root).expanduser(), KNOWN[name], download=download)
+    if path.suffix.lower() in READERS:
+        return READERS[path.suffix.lower()](path, seed=seed)
+    if path.is_dir():
+        return read_folder(path)
+    if path.exists() or path.suffix or len(path.parts) > 1:
+        missing = "" if path.exists() else " and there is no such file"
         raise ValueError(
-            f"load: {path} is of no known kind; expected a file ending in "
-            f"{' or '.join(READERS)}"
+            f"load: {path} does not end in {' or '.join(READERS)}{missing}; name a "
+            f"file of these kinds or one of {', '.join([*AT_HAND, *KNOWN])}"
         )
-    one_of("load", "data set", str(source), NAMED)
-    raise AssertionError("unreachable: one_of has refused the name")
+    one_of("load", "data set", name, [*AT_HAND, *KNOWN])
+    raise AssertionError("one_of refuses every name that reaches it")

@@ -14,7 +14,8 @@ References
 import numpy as np
 
 from minprune._check import FloatArray, IntArray, positive_int
-from minprune.data.dataset import TEST, TRAIN, VAL, Dataset, from_arrays
+from minprune.data.arrays import from_arrays
+from minprune.data.dataset import TEST, TRAIN, VAL, Dataset
 
 TEMPLATES = """
 5 6   6.5  6.75 7    7    7    7    6.75 6.5  6   5

@@ -25,7 +25,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 from minprune._check import AnyArray
-from minprune.data.dataset import TEST, TRAIN, VAL, Dataset, Task, from_arrays
+from minprune.data.arrays import from_arrays
+from minprune.data.dataset import TEST, TRAIN, VAL, Dataset, Task, standardized
 
 LIMIT = 2**30
 """Bytes of all arrays together, unpacked. CIFAR in float32 needs 0.7 of it."""
@@ -52,6 +53,7 @@ def read_npz(
     Returns
     -------
     Dataset
+        With the scale and offset in the file; if it has neither, `standardized`.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def read_npz(
         options["classes"] = [str(c) for c in options["classes"].ravel()]
     if "task" in options:
         options["task"] = cast(Task, str(options["task"]))
-    return from_arrays(
+    data = from_arrays(
         arrays["x"],
         arrays["y"],
         name=Path(path).stem,
@@ -85,6 +87,8 @@ def read_npz(
         source=str(path),
         **options,
     )
+    stated = "scale" in options or "offset" in options
+    return data if stated else standardized(data)
 
 
 def read_arrays(

@@ -6,7 +6,8 @@ what was changed are in `shipped/ATTRIBUTION.txt` and inside each file.
 
 from pathlib import Path
 
-from minprune.data.dataset import Dataset, from_arrays
+from minprune.data.arrays import from_arrays
+from minprune.data.dataset import Dataset
 from minprune.data.npz import read_arrays
 
 FOLDER = Path(__file__).parent / "shipped"
