@@ -78,6 +78,15 @@ def atomic_write(path: AnyPath, write_to_file: Callable[[BinaryIO], None]) -> No
         raise
 
 
+def write_text(path: AnyPath, text: str) -> None:
+    """Write a text file atomically, in UTF-8; raises as `atomic_write` does."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(text.encode())
+
+    atomic_write(path, write)
+
+
 def explained(error: OSError, what: str) -> OSError:
     """An error of the same class and number whose text is one line with a remedy."""
     reason = error.strerror or str(error)

@@ -12,6 +12,7 @@ from minprune.metrics.quality import (
     root_mean_square_error,
 )
 from minprune.metrics.recovery import recovery
+from minprune.metrics.summary import summary
 from minprune.metrics.timing import medians
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "recovery",
     "root_mean_square_error",
     "rounding_bound",
+    "summary",
 ]

@@ -1,0 +1,59 @@
+"""Options that several commands share, and how their values are read."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minprune.cli._show import Progress
+    from minprune.data import Dataset
+    from minprune.nn import Epoch
+    from minprune.nn.network import Network
+
+DATA_HELP = "digits, watch, jvowels, mnist1d, or a file: .npz with x and y, or .csv"
+
+
+def training(parser: argparse.ArgumentParser, epochs: int) -> None:
+    """Options of whatever trains."""
+    parser.add_argument(
+        "--epochs", type=int, default=epochs, help=f"passes over the data ({epochs})"
+    )
+    parser.add_argument(
+        "--batch-size", type=int, default=64, help="samples a step (64)"
+    )
+    parser.add_argument(
+        "--lr", type=float, default=2e-3, help="learning rate of Adam (0.002)"
+    )
+
+
+def fitting(net: "Network", name: str) -> "Dataset":
+    """The data set of that name, which the network must fit."""
+    from minprune import data
+    from minprune.nn.train import check_fit
+
+    found = data.load(name)
+    check_fit(net, found)
+    return found
+
+
+def epoch_line(show: "Progress", what: str, epochs: int) -> Any:
+    """A callback for training that shows each finished epoch."""
+
+    def shown(epoch: "Epoch") -> None:
+        show(
+            f"{what}: epoch {epoch.epoch + 1} of {epochs}, loss "
+            f"{epoch.train_loss:.4f}, validation {epoch.val_score:.4f}, sparsity "
+            f"{epoch.sparsity:.3f}"
+        )
+
+    return shown
+
+
+def writable(path: str) -> str:
+    """The path, refused early if its folder is missing: not after the training."""
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise ValueError(f"{path}: there is no folder {folder}; make it first")
+    if Path(path).is_dir():
+        raise ValueError(f"{path}: this is a folder; name a file in it")
+    return path
