@@ -1,0 +1,1213 @@
+"""Run a minprune model with NumPy alone. This one file is all that is needed.
+
+    import player
+    model = player.load("model.safetensors")
+    model(x)                  # raw samples (N, ...) -> logits (N, classes)
+    model.predict(x)          # the class of each sample, as its index
+    print(model.summary())    # what each layer is, and how it is executed and why
+
+It imports NumPy and the standard library, runs on Python 3.8 and newer, and may be
+copied to a device by itself. The file it reads is a safetensors container: no pickle,
+nothing that can be executed. All that such a file says is checked before memory is
+allocated for it, and every fault is one ValueError that names file, field and fault.
+
+Inside, samples are the last axis: (features, N), (C, L, N), (C, H, W, N). The door
+turns them once, on the way in and on the way out.
+
+The file has five parts: the container, stored weights, the manifest, one class for each
+kind of layer, and the model. A new kind of layer is a class with `@kind("Name")`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+import time
+
+import numpy as np
+
+FORMAT = 1
+"""Version of the manifest that is understood; older ones are too, newer are refused."""
+
+LIMIT_BYTES = 2**30
+"""Largest file, and largest weight unpacked from it, unless the caller says more."""
+
+HEADER_LIMIT_BYTES = 2**22
+AXES_LIMIT = 32
+BLOCK_SIDE_LIMIT = 1024
+DEPTH_LIMIT = 64
+"""Chains within chains; an honest network has a handful."""
+
+SAMPLE_LIMIT = 2**27
+"""Most numbers that one sample may be anywhere on its way through the network."""
+
+WORK_BYTES = 2**24
+"""Memory that a batch may take between two layers: batches are cut to fit."""
+
+SCRATCH_BYTES = 2**20
+"""Memory for unfolded patches and for sparse products: what a cache holds."""
+
+BATCH = 256
+"""Most samples that are worked on at a time."""
+
+
+def refuse(field, fault, remedy="the file is damaged; fetch or save it anew"):
+    """Raise the error for a fault in a file; `load` puts the file's name first."""
+    raise ValueError("%s: %s; %s" % (field, fault, remedy))
+
+
+def shown(value):
+    """A value as it stands in a message: one line, and not a long one."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of more digits than Python prints
+        text = "a very long " + type(value).__name__
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+# --------------------------------------------------------------------------------------
+# The container: eight bytes of header length, a JSON header, raw little-endian arrays.
+
+DTYPES = {
+    "BOOL": "?",
+    "U8": "u1",
+    "I8": "i1",
+    "U16": "<u2",
+    "I16": "<i2",
+    "F16": "<f2",
+    "U32": "<u4",
+    "I32": "<i4",
+    "F32": "<f4",
+    "U64": "<u8",
+    "I64": "<i8",
+    "F64": "<f8",
+}
+
+
+def read(path, limit_bytes=LIMIT_BYTES):
+    """The arrays and the strings of a container, by name."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        refuse("the file", "it is not a regular file", "name a model file")
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit_bytes:
+            fault = "it has %d bytes, over the limit of %d" % (size, limit_bytes)
+            refuse("the file", fault, "raise limit_bytes if you trust it")
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > size - 8:
+            fault = "it claims %d bytes but the file has %d" % (length, size)
+            refuse("the header length", fault)
+        if length > HEADER_LIMIT_BYTES:
+            fault = "it claims %d bytes, over the limit of %d"
+            refuse("the header length", fault % (length, HEADER_LIMIT_BYTES))
+        header = parsed("the header", file.read(length))
+        metadata = header.pop("__metadata__", {})
+        if not isinstance(metadata, dict) or not all(
+            isinstance(text, str) for text in metadata.values()
+        ):
+            refuse("__metadata__", "it is %s; expected texts" % shown(metadata))
+        tensors = {}
+        for name, dtype, shape in layout(header, size - 8 - length):
+            tensors[name] = read_array(file, name, dtype, shape)
+        return tensors, metadata
+
+
+def parsed(field, text):
+    """A JSON object in which no name occurs twice."""
+
+    def unique(pairs):
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise ValueError("a name occurs twice")
+        return found
+
+    try:
+        found = json.loads(text, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as why:
+        refuse(field, "it is not JSON as expected (%s)" % shown(str(why)))
+    if not isinstance(found, dict):
+        refuse(field, "it is %s, not a JSON object" % shown(found))
+    return found
+
+
+def layout(header, body_bytes):
+    """(name, dtype, shape) of every array, in the order in which they lie."""
+    found = []
+    for name, entry in header.items():
+        field = shown(name)
+        if not isinstance(entry, dict) or set(entry) != {
+            "dtype",
+            "shape",
+            "data_offsets",
+        }:
+            fault = "it is %s; expected dtype, shape and data_offsets" % shown(entry)
+            refuse(field, fault)
+        kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+        if not isinstance(kind, str) or kind not in DTYPES:
+            refuse(field, "dtype is %s; known: %s" % (shown(kind), ", ".join(DTYPES)))
+        if not whole_numbers(shape) or len(shape) > AXES_LIMIT:
+            refuse(field, "shape is %s; expected sizes" % shown(shape))
+        if not whole_numbers(offsets) or len(offsets) != 2:
+            refuse(field, "data_offsets is %s; expected begin and end" % shown(offsets))
+        begin, end = offsets
+        if not begin <= end <= body_bytes:
+            fault = "data_offsets is %s; the file holds %d bytes of arrays"
+            refuse(field, fault % (shown(offsets), body_bytes))
+        if math.prod(max(n, 1) for n in shape) > 2**62:
+            refuse(field, "shape is %s, which is too large" % shown(shape))
+        dtype = np.dtype(DTYPES[kind])
+        if math.prod(shape) * dtype.itemsize != end - begin:
+            fault = "shape %s of %s does not fill the %d bytes given to it"
+            refuse(field, fault % (shown(shape), kind, end - begin))
+        found.append((begin, end, name, dtype, tuple(shape)))
+    found.sort(key=lambda entry: entry[:2])
+    reached = 0
+    for begin, end, name, _, _ in found:
+        if begin != reached:
+            fault = "it begins at byte %d but the array before ends at %d"
+            refuse(shown(name), fault % (begin, reached))
+        reached = end
+    if reached != body_bytes:
+        fault = "its arrays end at byte %d but %d bytes follow" % (reached, body_bytes)
+        refuse("the header", fault)
+    return [entry[2:] for entry in found]
+
+
+def read_array(file, name, dtype, shape):
+    """The array at which the file stands."""
+    flat = np.empty(math.prod(shape), dtype)
+    raw = flat.view(np.uint8)
+    if file.readinto(raw.data) != raw.size:
+        refuse(shown(name), "the file ended while it was read")
+    if dtype == np.bool_ and raw.size and raw.max() > 1:
+        refuse(shown(name), "a BOOL is %d; expected 0 or 1" % raw.max())
+    return flat.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
+
+
+def whole_numbers(value):
+    """Whether this is a list of whole numbers from zero up; JSON's true is none."""
+    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
+
+
+# --------------------------------------------------------------------------------------
+# Stored weights: dense, CSR, blocks (BSR), or bits and values.
+
+
+class Weight:
+    """A weight of shape (out, ...), seen as a matrix (rows, columns).
+
+    One of two things is held: `matrix`, with zeros where pruned, or the stored entries
+    alone (`columns` and `values`, row after row, each row beginning at `indptr`).
+    """
+
+    def __init__(self, tensors, name, shape, densify, limit_bytes):
+        self.rows, self.columns_in_all = shape[0], math.prod(shape[1:])
+        self.size = self.rows * self.columns_in_all
+        self.form, self.kept = "dense", self.size
+        self.indptr = self.columns = self.values = None
+        if name in tensors:
+            values = numbers(tensors, name)
+            if values.shape != shape:
+                fault = "its shape is %s; the layer expects %s" % (values.shape, shape)
+                refuse(name, fault)
+            self.matrix = values.reshape(self.rows, self.columns_in_all)
+            self.why = "stored dense"
+            return
+        values = numbers(tensors, name + ".values")
+        if self.size * values.itemsize > limit_bytes:
+            refuse(name, "its shape %s needs more than %d bytes" % (shape, limit_bytes))
+        if name + ".bits" in tensors:
+            self.form = "bitmask"
+            entries = self._from_bits(tensors, name, values)
+        else:
+            self.form = "csr" if values.ndim == 1 else "bsr %dx%d" % values.shape[1:]
+            entries = self._from_pattern(tensors, name, values)
+        self.indptr, self.columns, self.values = entries
+        self.kept, self.matrix = self.values.size, None
+        if densify is None:
+            self._choose()
+        elif densify:
+            self.matrix, self.why = self._dense(), "as asked for"
+        else:
+            self.why = "as asked for"
+        if self.matrix is not None:
+            self.indptr = self.columns = self.values = None
+
+    def times(self, x):
+        """The product with x, (groups, columns, P) -> (rows, P); group by group.
+
+        With several groups, each takes its share of the rows.
+        """
+        groups, columns, points = x.shape
+        if self.matrix is not None:
+            matrix = self.matrix.reshape(groups, self.rows // groups, columns)
+            return (matrix @ x).reshape(self.rows, points)
+        # Entries of group g look into its own part of x: shift their columns there.
+        seen = self.columns
+        if groups > 1:
+            group = np.arange(self.rows) // (self.rows // groups)
+            seen = seen + np.repeat(group * columns, np.diff(self.indptr))
+        x = x.reshape(groups * columns, points)
+        y = np.zeros((self.rows, points), np.result_type(x, self.values))
+        filled = np.flatnonzero(np.diff(self.indptr))  # reduceat knows no empty sums
+        if filled.size:
+            starts = self.indptr[filled]
+            tile = max(1, SCRATCH_BYTES // (self.values.size * y.itemsize))
+            for at in range(0, points, tile):
+                products = x[seen, at : at + tile] * self.values[:, None]
+                y[filled, at : at + tile] = np.add.reduceat(products, starts, axis=0)
+        return y
+
+    def _dense(self):
+        """The matrix, zero where nothing is stored."""
+        matrix = np.zeros((self.rows, self.columns_in_all), self.values.dtype)
+        row = np.repeat(np.arange(self.rows), np.diff(self.indptr))
+        matrix[row, self.columns] = self.values
+        return matrix
+
+    # NumPy has no sparse product: gathering and summing one entry costs what a BLAS
+    # spends on about 30 (measured on x86-64, one sample). Above that density, or for
+    # matrices that fit a first-level cache, trying is not worth the time.
+    TRY_BELOW_DENSITY, TRY_FROM_SIZE = 1 / 8, 2**14
+
+    def _choose(self):
+        """Keep the faster of both ways to multiply by one sample, found by timing."""
+        density = self.kept / max(self.size, 1)
+        if density > self.TRY_BELOW_DENSITY or self.size < self.TRY_FROM_SIZE:
+            self.matrix, self.why = self._dense(), "too small or too full to gain"
+            return
+        x = np.zeros((1, self.columns_in_all, 1), self.values.dtype)
+        sparse = self._seconds(x)
+        self.matrix = self._dense()
+        dense = self._seconds(x)
+        if sparse < dense:
+            self.matrix = None
+        fault = "measured: dense %.0f us, sparse %.0f us"
+        self.why = fault % (1e6 * dense, 1e6 * sparse)
+
+    def _seconds(self, x):
+        """Time of one product, the best of several."""
+        best = math.inf
+        for _ in range(5):
+            start = time.perf_counter()
+            self.times(x)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    def _from_bits(self, tensors, name, values):
+        """The entries of a bitmask: eight positions a byte, the first in the lowest."""
+        bits, size = tensors[name + ".bits"], self.size
+        if bits.dtype != np.uint8 or bits.shape != (-(-size // 8),):
+            fault = "it is %s of shape %s; %d positions are expected"
+            refuse(name + ".bits", fault % (bits.dtype, bits.shape, size))
+        flat = np.unpackbits(bits, bitorder="little")
+        if flat[size:].any():
+            refuse(name + ".bits", "a bit beyond the last position is set")
+        kept = flat[:size].reshape(self.rows, self.columns_in_all)
+        row, column = np.nonzero(kept)
+        if values.shape != row.shape:
+            fault = "its shape is %s; the bits keep %d weights"
+            refuse(name + ".values", fault % (values.shape, row.size))
+        return self._by_row(row), column.astype(np.uint32), values
+
+    def _from_pattern(self, tensors, name, values):
+        """The entries of CSR; those of BSR one by one, without what pads the edge."""
+        if values.ndim not in (1, 3):
+            fault = "its shape is %s; expected (stored,) or (stored, R, C)"
+            refuse(name + ".values", fault % (values.shape,))
+        height, width = values.shape[1:] or (1, 1)
+        if not (1 <= height <= BLOCK_SIDE_LIMIT and 1 <= width <= BLOCK_SIDE_LIMIT):
+            refuse(name + ".values", "its blocks are of %d by %d" % (height, width))
+        block_rows, block_columns = (
+            -(-self.rows // height),
+            -(-self.columns_in_all // width),
+        )
+        indptr = indices_of(tensors, name + ".indptr")
+        indices = indices_of(tensors, name + ".indices")
+        if indptr.shape != (block_rows + 1,):
+            fault = "its shape is %s; %d rows need %d pointers"
+            refuse(name + ".indptr", fault % (indptr.shape, block_rows, block_rows + 1))
+        if indices.shape != values.shape[:1]:
+            fault = "its shape is %s; there are %d values" % (
+                indices.shape,
+                len(values),
+            )
+            refuse(name + ".indices", fault)
+        if (
+            indptr[0] != 0
+            or indptr[-1] != len(values)
+            or (indptr[1:] < indptr[:-1]).any()
+        ):
+            fault = "it must rise from 0 to the %d values stored" % len(values)
+            refuse(name + ".indptr", fault)
+        if indices.size and indices.max() >= block_columns:
+            fault = "an entry is %d; there are %d columns"
+            refuse(name + ".indices", fault % (indices.max(), block_columns))
+        starts_row = np.zeros(len(indices) + 1, bool)
+        starts_row[indptr.astype(np.intp)] = True
+        if not (starts_row[1:-1] | (indices[1:] > indices[:-1])).all():
+            refuse(name + ".indices", "the columns of a row do not ascend")
+        indptr = indptr.astype(np.intp)
+        if values.ndim == 1:
+            return indptr, indices, values
+        row = np.repeat(np.arange(block_rows), np.diff(indptr))[:, None, None]
+        row = row * height + np.arange(height)[:, None]
+        column = indices.astype(np.intp)[:, None, None] * width + np.arange(width)
+        row, column = np.broadcast_arrays(row, column)
+        inside = (row < self.rows) & (column < self.columns_in_all)
+        if values[~inside].any():
+            refuse(name + ".values", "a block holds a weight beyond the edge")
+        row, column, values = row[inside], column[inside], values[inside]
+        order = np.lexsort((column, row))
+        return self._by_row(row), column[order].astype(np.uint32), values[order]
+
+    def _by_row(self, row):
+        """Where each row begins, once entries are sorted by row."""
+        counts = np.bincount(row, minlength=self.rows)
+        return np.concatenate(([0], np.cumsum(counts)))
+
+
+def numbers(tensors, name):
+    """A stored array of finite numbers, as floats."""
+    array = named(tensors, name)
+    if array.dtype.kind not in "fi":
+        refuse(name, "its type is %s; expected floats" % array.dtype)
+    if not np.isfinite(array).all():
+        refuse(name, "it holds a number that is not finite")
+    return array.astype(
+        np.float64 if array.dtype == np.float64 else np.float32, copy=False
+    )
+
+
+def indices_of(tensors, name):
+    """A stored array of indices."""
+    array = named(tensors, name)
+    if array.dtype.kind != "u":
+        refuse(name, "its type is %s; indices are unsigned integers" % array.dtype)
+    return array
+
+
+def named(tensors, name):
+    """The array of that name."""
+    if name not in tensors:
+        refuse(name, "it is missing from the file")
+    return tensors[name]
+
+
+# --------------------------------------------------------------------------------------
+# The manifest: a tree of {kind, name, args, children}, read one node at a time.
+
+
+class Node:
+    """One node of the manifest, and the arrays under its dotted name.
+
+    Layers take their arguments and arrays from it by name; what is left over in the end
+    is refused, so that no part of a file is silently ignored.
+    """
+
+    def __init__(self, spec, source, path=(), depth=0):
+        self.name = ".".join(path)
+        self.field = "layer " + (shown(self.name) if path else "root")
+        if depth > DEPTH_LIMIT:
+            refuse(self.field, "chains are nested deeper than %d" % DEPTH_LIMIT)
+        if not isinstance(spec, dict) or not {"kind", "args", "children"} <= set(spec):
+            fault = "the manifest has %s; expected kind, args and children" % shown(
+                spec
+            )
+            refuse(self.field, fault)
+        self.kind, args, children = spec["kind"], spec["args"], spec["children"]
+        if not isinstance(self.kind, str) or self.kind not in KINDS:
+            fault = "its kind is %s; known: %s" % (shown(self.kind), ", ".join(KINDS))
+            refuse(self.field, fault, "use a player that knows it")
+        if not isinstance(args, dict) or not isinstance(children, list):
+            refuse(self.field, "args must be an object and children a list")
+        self.args, self.source, self.specs = dict(args), source, {}
+        self.path, self.depth = path, depth
+        for child in children:
+            name = child.get("name") if isinstance(child, dict) else None
+            if not isinstance(name, str) or name in self.specs:
+                refuse(self.field, "its children need names that differ")
+            self.specs[name] = child
+
+    def build(self):
+        """The layer that this node describes."""
+        layer = KINDS[self.kind](self)
+        if self.args or self.specs:
+            left = shown(next(iter([*self.args, *self.specs])))
+            refuse(self.field, "a %s has no use for %s" % (self.kind, left))
+        layer.kind, layer.name, layer.field = self.kind, self.name, self.field
+        return layer
+
+    # Children.
+
+    def child(self, name):
+        """The layer of one child, taken out of the node; None if there is none."""
+        if name not in self.specs:
+            return None
+        spec = self.specs.pop(name)
+        return Node(spec, self.source, (*self.path, name), self.depth + 1).build()
+
+    def children(self):
+        """The layers of all children, in order."""
+        return [self.child(name) for name in list(self.specs)]
+
+    # Arguments.
+
+    def argument(self, name, default, fits, expected):
+        """An argument taken out of the node, if it `fits`."""
+        value = self.args.pop(name, default)
+        if not fits(value):
+            fault = "%s is %s; expected %s" % (name, shown(value), expected)
+            refuse(self.field, fault)
+        return value
+
+    def whole(self, name, default=None, minimum=1):
+        """A whole number."""
+        expected = "a whole number, %d or more" % minimum
+        return self.argument(name, default, lambda n: is_whole(n, minimum), expected)
+
+    def flag(self, name, default):
+        """True or false."""
+        return self.argument(name, default, lambda v: type(v) is bool, "true or false")
+
+    def number(self, name, default):
+        """A finite number."""
+
+        def fits(value):
+            return type(value) in (int, float) and abs(value) < 1e30
+
+        return float(self.argument(name, default, fits, "a number"))
+
+    def sizes(self, name, default, axes, minimum=1):
+        """A whole number for each axis; one number stands for all."""
+
+        def fits(value):
+            return is_whole(value, minimum) or are_whole(value, axes, minimum)
+
+        value = self.argument(name, default, fits, "whole numbers for %d axes" % axes)
+        return [value] * axes if isinstance(value, int) else value
+
+    # Arrays.
+
+    def weight(self, name, shape):
+        """A prunable weight, in whichever form it is stored."""
+        full = self._own(name)
+        source = self.source
+        found = Weight(source.tensors, full, shape, source.densify, source.limit_bytes)
+        for end in ("", ".indptr", ".indices", ".values", ".bits"):
+            source.taken.add(full + end)
+        held = found.matrix if found.matrix is not None else found.values
+        source.dtype = source.dtype or held.dtype
+        return found
+
+    def array(self, name, shape):
+        """A parameter that is stored dense."""
+        found = self.buffer(name, shape)
+        self.source.dtype = self.source.dtype or found.dtype
+        return found
+
+    def buffer(self, name, shape):
+        """An array that was not trained, such as running statistics."""
+        full = self._own(name)
+        found = numbers(self.source.tensors, full)
+        if found.shape != shape:
+            refuse(full, "its shape is %s; the layer expects %s" % (found.shape, shape))
+        self.source.taken.add(full)
+        return found
+
+    def _own(self, name):
+        """The dotted name of an array of this layer."""
+        return self.name + "." + name if self.name else name
+
+
+class Source:
+    """What the nodes read from, and what they have taken of it."""
+
+    def __init__(self, tensors, densify, limit_bytes):
+        self.tensors, self.densify, self.limit_bytes = tensors, densify, limit_bytes
+        self.taken, self.dtype = set(), None
+
+
+def is_whole(value, minimum):
+    """Whether this is a whole number in a range that no honest model leaves."""
+    return type(value) is int and minimum <= value < 2**31
+
+
+def are_whole(values, count, minimum):
+    """Whether this is a list of so many whole numbers."""
+    return (
+        isinstance(values, list)
+        and len(values) == count
+        and all(is_whole(value, minimum) for value in values)
+    )
+
+
+# --------------------------------------------------------------------------------------
+# Layers.
+
+KINDS = {}
+
+
+def kind(*names):
+    """File a class under the kinds that manifests call it."""
+
+    def file(cls):
+        KINDS.update(dict.fromkeys(names, cls))
+        return cls
+
+    return file
+
+
+class Layer:
+    """A layer made from its node; it knows the shapes it maps and the map itself."""
+
+    weights = ()
+    layers = ()
+    scratch = 0
+    """Numbers that `run` needs for a sample beside its input and its output."""
+
+    def output(self, shape):
+        """The shape of an output sample, refused if samples become too large."""
+        found = self.shape(shape)
+        self.output_shape, self.numbers = found, self.scratch + math.prod(found)
+        if self.numbers > SAMPLE_LIMIT:
+            fault = "one sample takes %d numbers, over the limit of %d"
+            refuse(self.field, fault % (self.numbers, SAMPLE_LIMIT))
+        return found
+
+    def misfit(self, shape, expected):
+        """Refuse samples of this shape."""
+        fault = "it is given samples of shape %s; expected %s" % (
+            tuple(shape),
+            expected,
+        )
+        refuse(self.field, fault)
+
+    def __call__(self, x, lengths):
+        """Columns in, columns out, in the precision in which they came."""
+        return self.run(x, lengths).astype(x.dtype, copy=False)
+
+    def walk(self):
+        """This layer and all below it."""
+        yield self
+        for layer in self.layers:
+            yield from layer.walk()
+
+
+@kind("Linear", "SparseLinear")
+class Linear(Layer):
+    """y = W x + b."""
+
+    def __init__(self, node):
+        self.inputs, self.outputs = (
+            node.whole("in_features"),
+            node.whole("out_features"),
+        )
+        bias = node.flag("bias", True)
+        sparse_arguments(node)
+        self.weight = node.weight("weight", (self.outputs, self.inputs))
+        self.bias = node.array("bias", (self.outputs,)) if bias else None
+        self.weights = (self.weight,)
+
+    def shape(self, shape):
+        if tuple(shape) != (self.inputs,):
+            self.misfit(shape, "(%d,)" % self.inputs)
+        return (self.outputs,)
+
+    def run(self, x, lengths):
+        y = self.weight.times(x[None])
+        return y if self.bias is None else y + self.bias[:, None]
+
+
+def sparse_arguments(node):
+    """How the engine holds a sparse layer; here the stored form itself says it."""
+    if node.kind.startswith("Sparse"):
+        node.argument("format", "csr", lambda v: v in ("csr", "bsr"), "csr or bsr")
+        node.args.pop("block", None)
+
+
+class Window:
+    """A window over padded planes (C, H, W, N); a signal (C, L, N) is a single row.
+
+    The output at (p, q) looks, through tap (i, j), at row ``p * stride + i * dilation``
+    and the like column of the padded plane. Windows of a pool tile it: their stride is
+    their size unless it is given, and they have no dilation.
+    """
+
+    def __init__(self, node, axes, tiles):
+        self.axes = axes
+        kernel = node.sizes("kernel_size", None, axes)
+        stride = node.sizes("stride", kernel if tiles else 1, axes)
+        dilation = [1] * axes if tiles else node.sizes("dilation", 1, axes)
+        padding = self._padding(node, kernel, stride, dilation)
+        row = [1] * (2 - axes)
+        self.kernel, self.stride, self.dilation = (
+            row + kernel,
+            row + stride,
+            row + dilation,
+        )
+        self.padding = [[0, 0]] * (2 - axes) + padding
+
+    def _padding(self, node, kernel, stride, dilation):
+        """[before, after] for each axis, from any of the ways to say it."""
+        value, axes = node.args.get("padding", 0), self.axes
+        if value == "same":
+            if stride != [1] * axes:
+                refuse(node.field, "padding is 'same' with a stride other than 1")
+            node.args.pop("padding")
+            totals = [(k - 1) * d for k, d in zip(kernel, dilation)]
+            return [[total // 2, total - total // 2] for total in totals]
+        if isinstance(value, list) and any(isinstance(side, list) for side in value):
+            node.args.pop("padding")
+            if len(value) != axes or not all(are_whole(v, 2, 0) for v in value):
+                fault = "padding is %s; expected before and after for each axis"
+                refuse(node.field, fault % shown(value))
+            return value
+        return [[size, size] for size in node.sizes("padding", 0, axes, 0)]
+
+    def output(self, layer, shape, channels=None):
+        """(H', W') for samples of this shape; notes the padded plane as scratch."""
+        expected = "(%s, %s)" % (channels or "C", "L" if self.axes == 1 else "H, W")
+        if len(shape) != self.axes + 1 or channels not in (None, shape[0]):
+            layer.misfit(shape, expected)
+        sizes, padded = [], [shape[0]]
+        plane = [1] * (2 - self.axes) + list(shape[1:])
+        for size, (before, after), k, s, d in zip(
+            plane, self.padding, self.kernel, self.stride, self.dilation
+        ):
+            padded.append(size + before + after)
+            room = padded[-1] - (k - 1) * d - 1
+            if room < 0:
+                layer.misfit(
+                    shape, expected + " that holds the window, padding included"
+                )
+            sizes.append(room // s + 1)
+        layer.scratch = math.prod(padded)
+        return sizes
+
+    def pad(self, x, value=0):
+        """The plane with its border."""
+        x = x[:, None] if self.axes == 1 else x
+        (top, bottom), (left, right) = self.padding
+        if not (top or bottom or left or right):
+            return x
+        channels, height, width, batch = x.shape
+        shape = (channels, height + top + bottom, width + left + right, batch)
+        padded = np.full(shape, value, x.dtype)
+        padded[:, top : top + height, left : left + width] = x
+        return padded
+
+    def taps(self, padded, row, rows, columns):
+        """What each tap sees from output row `row` on: (C, rows, columns, N)."""
+        (kh, kw), (sh, sw), (dh, dw) = self.kernel, self.stride, self.dilation
+        for i in range(kh):
+            top = row * sh + i * dh
+            for j in range(kw):
+                down = slice(top, top + (rows - 1) * sh + 1, sh)
+                across = slice(j * dw, j * dw + (columns - 1) * sw + 1, sw)
+                yield i, j, padded[:, down, across]
+
+    def as_given(self, y):
+        """A plane of one row as a signal again."""
+        return y[:, 0] if self.axes == 1 else y
+
+
+class Convolution(Layer):
+    """y[o, p, q] = b[o] + sum over c, i, j of W[o, c, i, j] x[c, p s + i d, q s + j d].
+
+    Patches are unfolded to (groups, K, positions) for a few output rows at a time, so
+    that the scratch memory is bounded; K = in / groups * kh * kw.
+    """
+
+    def __init__(self, node):
+        self.inputs, self.outputs = (
+            node.whole("in_channels"),
+            node.whole("out_channels"),
+        )
+        self.groups = node.whole("groups", 1)
+        if self.inputs % self.groups or self.outputs % self.groups:
+            fault = "groups is %d; it must divide in_channels and out_channels"
+            refuse(node.field, fault % self.groups)
+        self.window = Window(node, self.axes, tiles=False)
+        bias = node.flag("bias", True)
+        sparse_arguments(node)
+        kernel = self.window.kernel[2 - self.axes :]
+        shape = (self.outputs, self.inputs // self.groups, *kernel)
+        self.weight = node.weight("weight", shape)
+        self.bias = node.array("bias", (self.outputs,)) if bias else None
+        self.weights = (self.weight,)
+
+    def shape(self, shape):
+        self.positions = self.window.output(self, shape, self.inputs)
+        kept = self.positions[2 - self.axes :]
+        # One row of patches is unfolded at the least.
+        self.scratch += self.weight.columns_in_all * self.groups * self.positions[1]
+        return (self.outputs, *kept)
+
+    def run(self, x, lengths):
+        padded = self.window.pad(x)
+        (rows, columns), batch = self.positions, x.shape[-1]
+        y = np.empty((self.outputs, rows, columns, batch), x.dtype)
+        k = self.weight.columns_in_all
+        row_bytes = max(1, self.groups * k * columns * batch * x.itemsize)
+        step = max(1, SCRATCH_BYTES // row_bytes)
+        for row in range(0, rows, step):
+            count = min(step, rows - row)
+            patches = np.empty(
+                (self.inputs, *self.window.kernel, count, columns, batch), x.dtype
+            )
+            for i, j, seen in self.window.taps(padded, row, count, columns):
+                patches[:, i, j] = seen
+            product = self.weight.times(patches.reshape(self.groups, k, -1))
+            y[:, row : row + count] = product.reshape(
+                self.outputs, count, columns, batch
+            )
+        if self.bias is not None:
+            y += self.bias[:, None, None, None]
+        return self.window.as_given(y)
+
+
+@kind("Conv1d", "SparseConv1d")
+class Conv1d(Convolution):
+    """Convolution of signals (C, L, N)."""
+
+    axes = 1
+
+
+@kind("Conv2d", "SparseConv2d")
+class Conv2d(Convolution):
+    """Convolution of planes (C, H, W, N)."""
+
+    axes = 2
+
+
+class Pool(Layer):
+    """A window over each channel by itself."""
+
+    def __init__(self, node):
+        self.window = Window(node, self.axes, tiles=True)
+
+    def shape(self, shape):
+        self.positions = self.window.output(self, shape)
+        return (shape[0], *self.positions[2 - self.axes :])
+
+
+class MaxPool(Pool):
+    """The largest number under the window; the border never wins."""
+
+    def run(self, x, lengths):
+        padded, best = self.window.pad(x, -np.inf), None
+        for _, _, seen in self.window.taps(padded, 0, *self.positions):
+            best = seen.copy() if best is None else np.maximum(best, seen, out=best)
+        return self.window.as_given(best)
+
+
+class AvgPool(Pool):
+    """The mean under the whole window, zeros of the border included."""
+
+    def run(self, x, lengths):
+        taps = self.window.taps(self.window.pad(x), 0, *self.positions)
+        total = sum(seen for _, _, seen in taps)
+        return self.window.as_given(total / math.prod(self.window.kernel))
+
+
+@kind("MaxPool1d")
+class MaxPool1d(MaxPool):
+    """Over signals."""
+
+    axes = 1
+
+
+@kind("MaxPool2d")
+class MaxPool2d(MaxPool):
+    """Over planes."""
+
+    axes = 2
+
+
+@kind("AvgPool1d")
+class AvgPool1d(AvgPool):
+    """Over signals."""
+
+    axes = 1
+
+
+@kind("AvgPool2d")
+class AvgPool2d(AvgPool):
+    """Over planes."""
+
+    axes = 2
+
+
+@kind("GlobalAvgPool")
+class GlobalAvgPool(Layer):
+    """The mean of each channel over all positions."""
+
+    def __init__(self, node):
+        pass
+
+    def shape(self, shape):
+        if len(shape) < 2:
+            self.misfit(shape, "(C, L) or (C, H, W)")
+        return (shape[0],)
+
+    def run(self, x, lengths):
+        return x.mean(axis=tuple(range(1, x.ndim - 1)))
+
+
+@kind("BatchNorm")
+class BatchNorm(Layer):
+    """Each channel moved and scaled by its running statistics."""
+
+    def __init__(self, node):
+        self.channels = node.whole("num_features")
+        eps = node.number("eps", 1e-5)
+        node.number("momentum", 0.1)  # for training
+        per_channel = (self.channels,)
+        self.affine = node.flag("affine", True)
+        if self.affine:
+            self.scale = node.array("weight", per_channel)
+            self.shift = node.array("bias", per_channel)
+        self.mean = node.buffer("running_mean", per_channel)
+        variance = node.buffer("running_var", per_channel) + eps
+        if not (variance > 0).all():
+            refuse(node.field, "a running variance plus eps is not positive")
+        self.inverse = 1 / np.sqrt(variance)
+
+    def shape(self, shape):
+        if not shape or shape[0] != self.channels:
+            self.misfit(shape, "(%d, ...)" % self.channels)
+        return shape
+
+    def run(self, x, lengths):
+        along = (-1,) + (1,) * (x.ndim - 1)
+        y = (x - self.mean.reshape(along)) * self.inverse.reshape(along)
+        if self.affine:
+            y = y * self.scale.reshape(along) + self.shift.reshape(along)
+        return y
+
+
+class Elementwise(Layer):
+    """A function of each number by itself."""
+
+    def __init__(self, node):
+        pass
+
+    def shape(self, shape):
+        return shape
+
+
+@kind("ReLU")
+class ReLU(Elementwise):
+    """max(x, 0)."""
+
+    def run(self, x, lengths):
+        return np.maximum(x, 0)
+
+
+@kind("ReLU6")
+class ReLU6(Elementwise):
+    """min(max(x, 0), 6)."""
+
+    def run(self, x, lengths):
+        return np.clip(x, 0, 6)
+
+
+@kind("LeakyReLU")
+class LeakyReLU(Elementwise):
+    """x right of zero, a multiple of x left of it."""
+
+    def __init__(self, node):
+        self.negative_slope = node.number("negative_slope", 0.01)
+
+    def run(self, x, lengths):
+        return np.where(x > 0, x, x * self.negative_slope)
+
+
+@kind("Sigmoid")
+class Sigmoid(Elementwise):
+    """1 / (1 + exp(-x)), by tanh, which overflows nowhere."""
+
+    def run(self, x, lengths):
+        return 0.5 * (np.tanh(0.5 * x) + 1)
+
+
+@kind("Tanh")
+class Tanh(Elementwise):
+    """The hyperbolic tangent."""
+
+    def run(self, x, lengths):
+        return np.tanh(x)
+
+
+@kind("GELU")
+class GELU(Elementwise):
+    """x times the probability that a standard normal variable is below x."""
+
+    # NumPy has no erf; the standard library's is exact but takes one number at a time.
+    erf = staticmethod(np.vectorize(math.erf, otypes=[float]))
+
+    def run(self, x, lengths):
+        return 0.5 * x * (1 + self.erf(x * math.sqrt(0.5)))
+
+
+@kind("Softmax")
+class Softmax(Elementwise):
+    """exp(x) over its sum along the features, shifted so that nothing overflows."""
+
+    def run(self, x, lengths):
+        weights = np.exp(x - x.max(axis=0, keepdims=True))
+        return weights / weights.sum(axis=0, keepdims=True)
+
+
+@kind("Flatten")
+class Flatten(Layer):
+    """(C, H, W, N) -> (C H W, N)."""
+
+    def __init__(self, node):
+        pass
+
+    def shape(self, shape):
+        return (math.prod(shape),)
+
+    def run(self, x, lengths):
+        return x.reshape(-1, x.shape[-1]) if x.size else np.empty((0, 0), x.dtype)
+
+
+@kind("Sequential")
+class Sequential(Layer):
+    """One layer after the other."""
+
+    def __init__(self, node):
+        self.layers = node.children()
+
+    def shape(self, shape):
+        for layer in self.layers:
+            shape = layer.output(shape)
+        return shape
+
+    def run(self, x, lengths):
+        for layer in self.layers:
+            x = layer(x, lengths)
+        return x
+
+
+@kind("Residual")
+class Residual(Layer):
+    """body(x) + shortcut(x); the shortcut may be missing, then it is x itself."""
+
+    def __init__(self, node):
+        self.body, self.shortcut = node.child("body"), node.child("shortcut")
+        if self.body is None:
+            refuse(node.field, "it has no body")
+        self.layers = [way for way in (self.body, self.shortcut) if way is not None]
+
+    def shape(self, shape):
+        through = self.body.output(shape)
+        around = tuple(shape) if self.shortcut is None else self.shortcut.output(shape)
+        if tuple(through) != tuple(around):
+            fault = "its body gives %s but its shortcut %s" % (through, around)
+            refuse(self.field, fault)
+        return through
+
+    def run(self, x, lengths):
+        around = x if self.shortcut is None else self.shortcut(x, lengths)
+        return self.body(x, lengths) + around
+
+
+@kind("Concat")
+class Concat(Layer):
+    """Branches side by side, their channels stacked in order."""
+
+    def __init__(self, node):
+        self.layers = node.children()
+        if not self.layers:
+            refuse(node.field, "it has no branches")
+
+    def shape(self, shape):
+        shapes = [branch.output(shape) for branch in self.layers]
+        if len({tuple(found[1:]) for found in shapes}) > 1:
+            refuse(self.field, "its branches differ in more than channels")
+        return (sum(found[0] for found in shapes), *shapes[0][1:])
+
+    def run(self, x, lengths):
+        return np.concatenate([branch(x, lengths) for branch in self.layers])
+
+
+# --------------------------------------------------------------------------------------
+# The model.
+
+
+class Model:
+    """A network ready to run; made by `load`.
+
+    Attributes
+    ----------
+    input_shape, output_shape : tuple of int
+        Of one sample.
+    classes : tuple of str
+        Names of the outputs; empty for a regression.
+    """
+
+    def __init__(self, manifest, source):
+        version = manifest.get("format")
+        if not is_whole(version, 1):
+            refuse("manifest format", "it is %s; expected a number" % shown(version))
+        if version > FORMAT:
+            fault = "it is %d; this player reads formats up to %d" % (version, FORMAT)
+            refuse("manifest format", fault, "use a newer player")
+        shape, classes = manifest.get("input_shape"), manifest.get("classes")
+        if not whole_numbers(shape) or not all(is_whole(n, 1) for n in shape):
+            refuse("manifest input_shape", "it is %s; expected sizes" % shown(shape))
+        if not isinstance(classes, list) or not all(
+            isinstance(c, str) for c in classes
+        ):
+            refuse("manifest classes", "it is %s; expected texts" % shown(classes))
+        self.input_shape, self.classes = tuple(shape), tuple(classes)
+        if len(shape) > AXES_LIMIT - 1 or math.prod(shape) > SAMPLE_LIMIT:
+            refuse("manifest input_shape", "%s is too large" % shown(shape))
+        self.scale = self._door(source, "preprocess.scale")
+        self.offset = self._door(source, "preprocess.offset")
+        self.root = Node(manifest.get("root"), source).build()
+        self.output_shape = tuple(self.root.output(self.input_shape))
+        left = sorted(set(source.tensors) - source.taken)
+        if left:
+            refuse(shown(left[0]), "it belongs to no layer")
+        self.dtype = source.dtype or np.dtype(np.float32)
+        most = max([math.prod(shape)] + [layer.numbers for layer in self.root.walk()])
+        self.batch = max(1, min(BATCH, WORK_BYTES // (most * self.dtype.itemsize)))
+
+    def __call__(self, x, lengths=None):
+        """The outputs for raw samples: logits, or the numbers of a regression.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, *input_shape) or input_shape
+            Samples as the sensor or the file gives them: preprocessing is in the model.
+        lengths : array_like of int, shape (N,), optional
+            True lengths of padded sequences.
+
+        Returns
+        -------
+        y : ndarray, shape (N, *output_shape)
+            N is 1 for a sample that came alone.
+        """
+        x = np.asarray(x)
+        size = math.prod(self.input_shape)
+        if x.shape == self.input_shape and x[:1].size != size:
+            x = x[None]
+        if x.ndim == 0 or x.dtype.kind not in "fiub" or x[:1].size not in (0, size):
+            raise ValueError(
+                "samples came as an array of type %s and shape %s; expected numbers of "
+                "shape (N, %s)"
+                % (x.dtype, x.shape, ", ".join(map(str, self.input_shape)))
+            )
+        x = x.reshape(len(x), *self.input_shape)
+        lengths = None if lengths is None else np.asarray(lengths)
+        if lengths is not None and (
+            lengths.shape != (len(x),) or lengths.dtype.kind not in "iu"
+        ):
+            raise ValueError(
+                "lengths is of type %s and shape %s; expected a whole number for each "
+                "of %d samples" % (lengths.dtype, lengths.shape, len(x))
+            )
+        y = np.empty((len(x), *self.output_shape), self.dtype)
+        for at in range(0, len(x), self.batch):
+            span = slice(at, at + self.batch)
+            part = None if lengths is None else lengths[span]
+            y[span] = np.moveaxis(self.root(self._enter(x[span]), part), -1, 0)
+        return y
+
+    def predict(self, x, lengths=None):
+        """The index of the largest output of each sample, the first of equal ones."""
+        return self(x, lengths).argmax(axis=1)
+
+    def summary(self):
+        """A table: every layer, what of it is stored and how, how it runs and why."""
+        head = [
+            "layer",
+            "kind",
+            "output",
+            "weights",
+            "sparsity",
+            "stored",
+            "runs",
+            "why",
+        ]
+        table = [head]
+        for layer in self.root.walk():
+            if layer.layers:
+                continue
+            shape = "x".join(map(str, layer.output_shape))
+            row = [layer.name, layer.kind, shape, "", "", "", "", ""]
+            for weight in layer.weights or [None]:
+                if weight is not None:
+                    removed = 1 - weight.kept / weight.size if weight.size else 0.0
+                    runs = "sparse" if weight.matrix is None else "dense"
+                    row[3:6] = [
+                        str(weight.size),
+                        "%.1f %%" % (100 * removed),
+                        weight.form,
+                    ]
+                    row[6:] = [runs, weight.why]
+                table.append(row[:])
+                row[:3] = ["", "", ""]
+        widths = [max(map(len, column)) for column in zip(*table)]
+        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in table)
+        return "\n".join(lines)
+
+    def _enter(self, x):
+        """Raw samples, batch first, as preprocessed columns."""
+        inside = np.empty((*self.input_shape, len(x)), self.dtype)
+        np.multiply(np.moveaxis(x, 0, -1), self.scale[..., None], out=inside)
+        inside += self.offset[..., None]
+        return inside
+
+    def _door(self, source, name):
+        """The scale or the offset, which broadcasts to one sample."""
+        found = numbers(source.tensors, name)
+        source.taken.add(name)
+        fits = found.ndim == len(self.input_shape) and all(
+            n in (1, m) for n, m in zip(found.shape, self.input_shape)
+        )
+        if not fits:
+            fault = "its shape is %s; samples have %s" % (found.shape, self.input_shape)
+            refuse(name, fault)
+        return found.astype(np.float32, copy=False)
+
+
+def load(path, densify=None, limit_bytes=LIMIT_BYTES):
+    """A model from a file that minprune wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        The ``.safetensors`` file.
+    densify : bool, optional
+        True: multiply by dense matrices, which a BLAS does fast. False: by the stored
+        entries alone, which takes the least memory. Left out: dense, but for layers so
+        large and sparse that it may pay, where both are timed and the faster is taken;
+        `Model.summary` tells which and why. The choice touches rounding only.
+    limit_bytes : int
+        Larger files, and sparse weights that would unpack to more, are refused.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or of a newer format: one line, with file and fault.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        tensors, metadata = read(path, limit_bytes)
+        if "minprune" not in metadata:
+            fault = (
+                "it has no entry 'minprune', so there are arrays but no architecture"
+            )
+            refuse("__metadata__", fault, "expected a file written by minprune")
+        manifest = parsed("the manifest", metadata["minprune"])
+        return Model(manifest, Source(tensors, densify, limit_bytes))
+    except ValueError as why:
+        raise ValueError("%s: %s" % (os.fspath(path), why)) from None
