@@ -2,35 +2,13 @@
 
 from typing import Unpack
 
-from minprune._check import one_of, positive_int
-from minprune.masks.count import Share, rounded, share
+from minprune._check import one_of
+from minprune.masks.count import Share, share
 from minprune.masks.schedule import SCHEDULES, Schedule
 from minprune.nn.train import Procedure, Run
 from minprune.prune.cut import Cut, Options
 from minprune.prune.edit import set_masks
-
-Moment = int | float
-"""A number of steps (an int), or a share of the steps of the run (a float, 0 to 1)."""
-
-
-def steps_of(caller: str, name: str, moment: Moment, run: Run) -> int:
-    """A moment as a number of steps of a run, refused when the run is over by then.
-
-    >>> from types import SimpleNamespace
-    >>> run = SimpleNamespace(steps=300)
-    >>> steps_of("me", "end", 0.5, run), steps_of("me", "end", 50, run)
-    (150, 50)
-    """
-    if isinstance(moment, float):
-        share(caller, moment, name)
-        return rounded(run.steps, moment, round)
-    steps = positive_int(caller, name, moment, minimum=0)
-    if steps > run.steps:
-        raise ValueError(
-            f"{caller}: {name} is step {steps} but the run has {run.steps} steps; the "
-            f"nearest that can be met is {run.steps}"
-        )
-    return steps
+from minprune.prune.moment import Moment, every, steps_of
 
 
 class Gradual(Procedure):
@@ -117,7 +95,7 @@ class Gradual(Procedure):
             self.sparsity,
             begin=steps_of("Gradual", "begin", self.begin_at, run),
             end=steps_of("Gradual", "end", self.end_at, run),
-            frequency=max(1, steps_of("Gradual", "frequency", self.frequency, run)),
+            frequency=every("Gradual", self.frequency, run),
             initial=self.initial,
         )
 

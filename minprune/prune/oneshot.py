@@ -30,7 +30,7 @@ class OneShot(Procedure):
 
     Notes
     -----
-    In `minprune.nn.train` it acts before the first step, and what stays is then trained.
+    In `minprune.nn.train` it acts before the first step; what stays is then trained.
 
     Examples
     --------

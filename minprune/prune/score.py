@@ -14,7 +14,7 @@ EXAMPLES, BATCH = 512, 64
 
 
 def card_of(caller: str, criterion: str) -> Card:
-    """The card of a score criterion; ValueError names the nearest when there is none."""
+    """The card of a score criterion; ValueError with the nearest if there is none."""
     card = CATALOG[one_of(caller, "criterion", criterion, CATALOG)]
     if card.kind != "score":
         raise ValueError(
@@ -59,7 +59,7 @@ def score(
     Returns
     -------
     scores : dict of weight name to ndarray of float64
-        Higher is kept. Of the weight's shape, or one number for each unit, as the card's
+        Higher is kept. Of the weight's shape, or one number a unit, as the card's
         `granularity` says.
 
     Raises
