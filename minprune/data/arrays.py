@@ -157,24 +157,27 @@ def _labels(
     source: str, y: AnyArray, classes: Sequence[str] | None
 ) -> tuple[IntArray, tuple[str, ...]]:
     """Labels as int64 and the name of each."""
+    names = () if classes is None else tuple(str(name) for name in classes)
+    if len(set(names)) < len(names):
+        raise ValueError(f"{source}: classes names one twice: {', '.join(names)}")
     if y.dtype.kind == "U" and y.ndim == 1:
-        known = np.unique(y) if classes is None else np.asarray(classes)
-        if unknown := sorted(set(y.tolist()) - set(known.tolist())):
+        met, places = np.unique(y, return_inverse=True)
+        names = names or tuple(met.tolist())
+        if unknown := [name for name in met.tolist() if name not in names]:
             raise ValueError(
                 f"{source}: y holds the class {unknown[0]!r}, which is not among "
-                f"classes {known.tolist()}"
+                f"classes: {', '.join(names)}"
             )
-        order = np.argsort(known)
-        return order[np.searchsorted(known, y, sorter=order)], tuple(known.tolist())
+        return np.array([names.index(name) for name in met.tolist()])[places], names
     labels = _whole(source, "y", y, len(y))
-    if classes is None:
-        # A stray label of a billion must not become a layer of a billion outputs.
-        top, why = len(labels) - 1, "give classes= if there are really more classes"
-        _within(source, "y", labels, 0, max(top, 0), f"labels count from 0; {why}")
-        return labels, tuple(str(i) for i in range(int(labels.max(initial=-1)) + 1))
-    names = tuple(str(c) for c in np.asarray(classes).ravel())
-    _within(source, "y", labels, 0, len(names) - 1, f"there are {len(names)} classes")
-    return labels, names
+    if names:
+        why = f"there are {len(names)} classes"
+        _within(source, "y", labels, 0, len(names) - 1, why)
+        return labels, names
+    # A stray label of a billion must not become a layer of a billion outputs.
+    why = "labels count from 0; give classes= if there are really more than samples"
+    _within(source, "y", labels, 0, max(len(labels) - 1, 0), why)
+    return labels, tuple(str(i) for i in range(int(labels.max(initial=-1)) + 1))
 
 
 def _targets(source: str, y: AnyArray) -> FloatArray:
@@ -221,7 +224,8 @@ def _whole(source: str, field: str, array: AnyArray, n: int) -> IntArray:
             f"number a sample"
         )
     array = _numbers(source, field, array)
-    bad = np.flatnonzero(array != np.trunc(array))
+    exact = (array >= -(2**53)) & (array <= 2**53)
+    bad = np.flatnonzero((array != np.trunc(array)) | ~exact)
     if len(bad):
         remedy = "; for regression say task='regression'" if field == "y" else ""
         raise ValueError(

@@ -19,7 +19,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.lib import format as npy
@@ -103,25 +103,13 @@ def read_arrays(
     against the size of its member and the sum against `limit`.
     """
     path = existing_file(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = _members(path, archive, keys)
-            for key, member in members.items():
-                _check_header(path, key, archive, member)
-            total = sum(member.file_size for member in members.values())
-            if total > limit:
-                raise ValueError(
-                    f"{path}: the arrays take {total} bytes unpacked; the limit is "
-                    f"{limit}; raise limit= if that is meant"
-                )
-            return {
-                key: _read(path, key, archive, member)
-                for key, member in members.items()
-            }
-    except zipfile.BadZipFile as why:
-        raise ValueError(
-            f"{path}: not a complete .npz file ({why}); was it cut short? {SAVE}"
-        ) from None
+    with path.open("rb") as file:
+        try:
+            return _unpack(path, file, keys, limit)
+        except (zipfile.BadZipFile, NotImplementedError, OSError) as why:
+            raise ValueError(
+                f"{path}: not a complete .npz file ({why}); {SAVE}"
+            ) from None
 
 
 def existing_file(path: str | os.PathLike[str]) -> Path:
@@ -131,6 +119,25 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
         kind = "a folder, not a file" if path.is_dir() else "no such file"
         raise FileNotFoundError(f"{path}: {kind}; give the path of a data file")
     return path
+
+
+def _unpack(
+    path: Path, file: BinaryIO, keys: Iterable[str] | None, limit: int
+) -> dict[str, AnyArray]:
+    """The arrays, once all their headers have been found right."""
+    with zipfile.ZipFile(file) as archive:
+        members = _members(path, archive, keys)
+        for key, member in members.items():
+            _check_header(path, key, archive, member)
+        total = sum(member.file_size for member in members.values())
+        if total > limit:
+            raise ValueError(
+                f"{path}: the arrays take {total} bytes unpacked; the limit is {limit}; "
+                f"raise limit= if that is meant"
+            )
+        return {
+            key: _read(path, key, archive, member) for key, member in members.items()
+        }
 
 
 def _members(
@@ -203,6 +210,12 @@ def _join(path: str, arrays: dict[str, AnyArray]) -> None:
             raise ValueError(
                 f"{path}: {field} is there for {len(pieces)} of the parts "
                 f"{', '.join(parts)}; expected it for each"
+            )
+        if len({piece.dtype.kind == "U" for piece in pieces}) > 1:
+            types = ", ".join(str(piece.dtype) for piece in pieces)
+            raise ValueError(
+                f"{path}: {field} has types {types} in the parts {', '.join(parts)}; "
+                f"expected numbers in each, or names in each"
             )
         if len({piece.shape[1:] for piece in pieces}) > 1 or not pieces[0].ndim:
             shapes = ", ".join(str(piece.shape) for piece in pieces)
