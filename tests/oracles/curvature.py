@@ -1,0 +1,54 @@
+"""Curvature criteria by really taking the weight out of the quadratic."""
+
+from fractions import Fraction
+
+import numpy as np
+
+from tests.oracles.network import slope
+from tests.oracles.quadratic import minimum
+
+
+def obd(weight, hess_diag):
+    """1/2 sum_j h_j (v_j - w_j)^2 with one weight at zero and the others in place."""
+    out = np.empty(weight.shape)
+    for gone in np.ndindex(weight.shape):
+        rise = Fraction(0)
+        for at in np.ndindex(weight.shape):
+            w = Fraction(float(weight[at]))
+            step = (0 if at == gone else w) - w
+            rise += Fraction(float(hess_diag[at])) * step * step / 2
+        out[gone] = rise
+    return out
+
+
+def obs(weight, hessian):
+    """The constrained minimum, one bordered system for every weight."""
+    costs = [minimum(weight.ravel(), hessian, [q])[1] for q in range(weight.size)]
+    return np.reshape(costs, weight.shape)
+
+
+def layer_obs(weight, x):
+    """Half the mean squared error of the best fit of the output on the other inputs."""
+    out = np.empty(weight.shape)
+    for i, row in enumerate(weight):
+        y = x @ row
+        for j in range(row.size):
+            others = np.delete(x, j, axis=1)
+            fit = np.linalg.lstsq(others, y, rcond=None)[0]
+            out[i, j] = 0.5 * np.mean((y - others @ fit) ** 2)
+    return out
+
+
+def fisher(weight, fisher_diag):
+    return obd(weight, fisher_diag)
+
+
+def empirical_fisher(losses, weight):
+    """The mean over examples of squared slopes, each by the complex step."""
+    squares = [slope(loss, weight) ** 2 for loss in losses]
+    return obd(weight, np.mean(squares, axis=0))
+
+
+def fisher_feature_map(losses, units):
+    """`losses[n](gate)` is example n's loss with the feature maps times the gates."""
+    return np.mean([slope(loss, np.ones(units)) ** 2 for loss in losses], axis=0) / 2
