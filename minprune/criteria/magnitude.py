@@ -11,6 +11,7 @@ import numpy as np
 
 from minprune._check import BoolArray, FloatArray, dimensions, float64
 from minprune.criteria._catalog import Holds, criterion
+from minprune.criteria._ratio import ratio, share_of_outliving
 
 
 @criterion(
@@ -132,7 +133,7 @@ def normalized_magnitude(weight: FloatArray) -> FloatArray:
     array([0.6, 0.8])
     """
     (weight,) = float64("normalized_magnitude", weight=weight)
-    return _ratio(np.abs(weight), np.sqrt(np.sum(weight**2)))
+    return ratio(np.abs(weight), np.sqrt(np.sum(weight**2)))
 
 
 @criterion(
@@ -197,7 +198,7 @@ def deviation_magnitude(weight: FloatArray) -> FloatArray:
     array([0.447, 0.447, 1.342, 1.342])
     """
     (weight,) = float64("deviation_magnitude", weight=weight)
-    return _ratio(np.abs(weight), weight.std() if weight.size else 0.0)
+    return ratio(np.abs(weight), weight.std() if weight.size else 0.0)
 
 
 def deviation_mask(weight: FloatArray, *, quality: float) -> BoolArray:
@@ -308,7 +309,7 @@ def relative_importance(weight: FloatArray) -> FloatArray:
     size = np.abs(weight)
     row = size.sum(axis=tuple(range(1, size.ndim)), keepdims=True)
     column = size.sum(axis=0)
-    return _ratio(size, row) + _ratio(size, column)
+    return ratio(size, row) + ratio(size, column)
 
 
 @criterion(
@@ -379,12 +380,7 @@ def lamp(weight: FloatArray) -> FloatArray:
            [0.   , 1.   ]])
     """
     (weight,) = float64("lamp", weight=weight)
-    square = np.square(weight).ravel()
-    order = np.argsort(square, kind="stable")
-    outliving = np.cumsum(square[order][::-1])[::-1]
-    score = np.empty_like(square)
-    score[order] = _ratio(square[order], outliving)
-    return score.reshape(weight.shape)
+    return share_of_outliving(np.square(weight))
 
 
 @criterion(
@@ -446,9 +442,3 @@ def layer_magnitude(weight: FloatArray) -> FloatArray:
     """
     (weight,) = float64("layer_magnitude", weight=weight)
     return np.asarray(np.abs(weight).mean() if weight.size else 0.0)
-
-
-def _ratio(value: FloatArray, unit: FloatArray | np.floating | float) -> FloatArray:
-    """``value / unit``, and zero where the unit is zero."""
-    unit = np.broadcast_to(unit, value.shape)
-    return np.divide(value, unit, out=np.zeros_like(value), where=unit != 0)

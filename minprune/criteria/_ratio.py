@@ -1,0 +1,29 @@
+"""Shares: division in which a share of nothing is nothing."""
+
+from typing import Any
+
+import numpy as np
+
+from minprune._check import FloatArray
+
+
+def ratio(value: FloatArray, unit: Any) -> FloatArray:
+    """``value / unit``, and zero where the unit is zero."""
+    unit = np.broadcast_to(np.asarray(unit, np.float64), value.shape)
+    share: FloatArray = np.zeros_like(value)
+    np.divide(value, unit, out=share, where=unit != 0)
+    return share
+
+
+def share_of_outliving(value: FloatArray) -> FloatArray:
+    """Each entry over the sum of itself and all that come after it in ascending order.
+
+    Of equal entries the one with the lower flat index comes first. The sums run from
+    the largest entry down: "total minus what came before" loses the tail to rounding.
+    """
+    flat = value.ravel()
+    order = np.argsort(flat, kind="stable")
+    outliving = np.cumsum(flat[order][::-1])[::-1]
+    share = np.empty_like(flat)
+    share[order] = ratio(flat[order], outliving)
+    return share.reshape(value.shape)
