@@ -132,8 +132,8 @@ def _unpack(
         total = sum(member.file_size for member in members.values())
         if total > limit:
             raise ValueError(
-                f"{path}: the arrays take {total} bytes unpacked; the limit is {limit}; "
-                f"raise limit= if that is meant"
+                f"{path}: the arrays take {total} bytes unpacked; the limit is "
+                f"{limit}; raise limit= if that is meant"
             )
         return {
             key: _read(path, key, archive, member) for key, member in members.items()
