@@ -71,7 +71,11 @@ class SparseLinear(SparseLayer, Linear):
         return dense
 
     def _build_products(self, by_scipy: bool) -> Products:
-        return ScipyLinear(self.pattern)
+        if by_scipy:
+            return ScipyLinear(self.pattern)
+        from minprune.sparse.kernels.linear import LinearProducts
+
+        return LinearProducts(self.pattern)
 
 
 class SparseConvolution(SparseLayer, Convolution):
@@ -119,7 +123,13 @@ class SparseConvolution(SparseLayer, Convolution):
         return dense
 
     def _build_products(self, by_scipy: bool) -> Products:
-        return ScipyConvolution(self.pattern, self.window, self.groups)
+        if by_scipy:
+            return ScipyConvolution(self.pattern, self.window, self.groups)
+        from minprune.sparse.kernels.conv import ConvolutionProducts
+
+        return ConvolutionProducts(
+            self.pattern, self.window, self.groups, self.in_channels
+        )
 
 
 @register("SparseConv1d")

@@ -1,0 +1,70 @@
+"""One compilation policy for every kernel, stated once.
+
+serial     a kernel runs on one thread and holds no lock of the interpreter, so threads
+           may each be given rows of their own: see `share_rows`. A row is written by one
+           thread, in one order, so bits do not depend on the number of threads.
+fastmath   off. Reordering a sum or assuming that no NaN occurs is a change of definition.
+           Where a kernel fuses a multiplication with an addition, or keeps several sums
+           in flight, it says so itself.
+cache      on disk: beside the source if that can be written, otherwise in the user's
+           cache folder or in ``NUMBA_CACHE_DIR``; without any of them, in memory only.
+
+With ``NUMBA_DISABLE_JIT=1`` every kernel runs as plain Python, for coverage and for a
+debugger. This module and `_lanes` are the only ones that import Numba; they are imported
+when a kernel is first needed.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., object])
+
+PAYS = 200_000
+"""Multiply-adds below which a second thread costs more than it saves: some 20
+microseconds of work on one thread, about what waking another takes."""
+
+
+def kernel(loops: F) -> F:
+    """Compile a function of loops under the policy above, when it is first called."""
+    try:
+        return cast("F", numba.njit(nogil=True, cache=True)(loops))
+    except RuntimeError:  # there is no folder that a cache could be written to
+        return cast("F", numba.njit(nogil=True)(loops))
+
+
+def part(loops: F) -> F:
+    """Compile into every kernel that calls it."""
+    return cast("F", numba.njit(nogil=True, forceinline=True)(loops))
+
+
+def threads() -> int:
+    """How many threads kernels may use: what `numba.set_num_threads` was given last."""
+    return int(numba.get_num_threads())
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """The threads beside the caller's own."""
+    workers = max(1, int(numba.config.NUMBA_NUM_THREADS) - 1)
+    return ThreadPoolExecutor(workers, thread_name_prefix="minprune")
+
+
+def share_rows(work: Callable[[int, int], None], rows: int, products: int) -> None:
+    """Call ``work(first, last)`` on ranges that make up all rows, on several threads.
+
+    The caller's own thread takes the first range; a job too small to share runs there
+    as a whole.
+    """
+    count = min(threads(), rows) if products >= PAYS else 1
+    if count <= 1:
+        work(0, rows)
+        return
+    cuts = [rows * i // count for i in range(count + 1)]
+    waiting = [_pool().submit(work, cuts[i], cuts[i + 1]) for i in range(1, count)]
+    work(cuts[0], cuts[1])
+    for job in waiting:
+        job.result()

@@ -1,0 +1,314 @@
+"""A strip of numbers as one value: the width is part of the type.
+
+`Lanes(64, float32)` is a token that a kernel is given; ``load(lanes, x, at)`` is then a
+vector of 64 floats, which the compiler splits into the registers of the machine: four of
+AVX-512, eight of AVX, sixteen of NEON. Nothing is generated and nothing unrolled by hand,
+and one text of a kernel serves every width and both precisions.
+
+Each operation is written twice: what it means, in NumPy, and what it compiles to. With
+``NUMBA_DISABLE_JIT=1`` the first is what runs. `multiply_add` is fused into one rounding
+where the machine can do so, and is two roundings elsewhere and in NumPy.
+
+Arrays are flat and contiguous, and an index is never negative. With
+``NUMBA_BOUNDSCHECK=1``, and in NumPy, every access is checked; otherwise it is trusted.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numba
+import numpy as np
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import (
+    NativeValue,
+    intrinsic,
+    models,
+    register_model,
+    typeof_impl,
+    unbox,
+)
+
+from minprune._check import AnyArray
+
+
+class Lanes:
+    """So many numbers of one type, worked on as one.
+
+    Parameters
+    ----------
+    width : int
+        How many.
+    dtype : dtype
+        float32 or float64.
+    """
+
+    def __init__(self, width: int, dtype: np.dtype[Any]) -> None:
+        self.width, self.dtype = width, dtype
+
+
+def registers_bytes() -> int:
+    """Bytes that eight vector registers hold: as wide as one strip should be.
+
+    Eight sums in flight hide the latency of a fused multiply-add (four cycles, two a
+    cycle), and leave as many registers again for what is loaded.
+    """
+    features = numba.config.CPU_FEATURES
+    if features is None:
+        features = "+" + ",+".join(k for k, v in _host_features().items() if v)
+    names = features.split(",")
+    width = 64 if "+avx512f" in names else 32 if "+avx" in names else 16
+    return 8 * width
+
+
+def _host_features() -> dict[str, bool]:
+    """What the processor can do."""
+    return cast("dict[str, bool]", binding.get_host_cpu_features())
+
+
+# What each operation means.
+
+
+def width(lanes: Lanes) -> int:
+    """How many numbers a strip holds."""
+    return lanes.width
+
+
+def load(lanes: Lanes, x: AnyArray, at: int) -> AnyArray:
+    """``x[at : at + width]``."""
+    return _span(x, at, lanes.width).copy()
+
+
+def store(y: AnyArray, at: int, strip: AnyArray) -> None:
+    """``y[at : at + width] = strip``."""
+    _span(y, at, len(strip))[:] = strip
+
+
+def splat(lanes: Lanes, number: Any) -> AnyArray:
+    """The same number in every lane."""
+    return np.full(lanes.width, number, lanes.dtype)
+
+
+def multiply_add(a: AnyArray, b: AnyArray, c: AnyArray) -> AnyArray:
+    """``a * b + c``, rounded once or twice."""
+    return a * b + c
+
+
+def add(a: AnyArray, b: AnyArray) -> AnyArray:
+    """``a + b``."""
+    return a + b
+
+
+def positive(a: AnyArray) -> AnyArray:
+    """``max(a, 0)``; a NaN stays a NaN."""
+    return np.maximum(a, 0)
+
+
+def total(a: AnyArray) -> Any:
+    """Sum over the lanes: the upper half is added to the lower until one is left."""
+    while len(a) > 1:
+        half = len(a) // 2
+        a = a[:half] + a[half:]
+    return a[0]
+
+
+def item(x: AnyArray, at: int) -> Any:
+    """``x[at]``; an integer as the machine's own."""
+    number = _span(x, at, 1)[0]
+    return int(number) if x.dtype.kind in "iu" else number
+
+
+def place(order: AnyArray | None, at: int) -> int:
+    """``order[at]``, or `at` itself where there is no order."""
+    return at if order is None else int(item(order, at))
+
+
+def _span(x: AnyArray, at: int, count: int) -> AnyArray:
+    """``x[at : at + count]``, which must lie inside."""
+    if at < 0 or at + count > x.size:
+        raise IndexError(f"{at} to {at + count} of an array of {x.size}")
+    return x[at : at + count]
+
+
+# What each compiles to.
+
+
+class _LanesType(types.Type):  # type: ignore[misc]
+    def __init__(self, width: int, dtype: Any) -> None:
+        self.width, self.dtype = width, dtype
+        super().__init__(name=f"Lanes({width}, {dtype})")
+
+
+class _StripType(types.Type):  # type: ignore[misc]
+    def __init__(self, width: int, dtype: Any) -> None:
+        self.width, self.dtype = width, dtype
+        super().__init__(name=f"Strip({width}, {dtype})")
+
+
+@typeof_impl.register(Lanes)
+def _(value: Lanes, context: Any) -> _LanesType:
+    return _LanesType(value.width, numba.from_dtype(np.dtype(value.dtype)))
+
+
+register_model(_LanesType)(models.OpaqueModel)
+
+
+@register_model(_StripType)
+class _StripModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, of: _StripType) -> None:
+        super().__init__(manager, of, _vector(of))
+
+
+@unbox(_LanesType)
+def _(kind: _LanesType, value: Any, context: Any) -> NativeValue:
+    return NativeValue(context.context.get_dummy_value())
+
+
+def _vector(strip: _StripType) -> ir.VectorType:
+    number = ir.FloatType() if strip.dtype == types.float32 else ir.DoubleType()
+    return ir.VectorType(number, strip.width)
+
+
+def _address(
+    context: Any, builder: Any, kind: Any, value: Any, at: Any, count: int
+) -> Any:
+    """Pointer to ``array[at]``, checked to have `count` items if checks are on."""
+    array = context.make_array(kind)(context, builder, value)
+    if numba.config.BOUNDSCHECK:
+        below = builder.icmp_signed("<", at, at.type(0))
+        end = builder.add(at, at.type(count))
+        outside = builder.or_(below, builder.icmp_signed(">", end, array.nitems))
+        with builder.if_then(outside, likely=False):
+            why = ("a strip reaches beyond its array",)
+            context.call_conv.return_user_exc(builder, IndexError, why)
+    return builder.gep(array.data, [at])
+
+
+def _load(_: Any, lanes: Any, x: Any, at: Any) -> Any:
+    strip = _StripType(lanes.width, lanes.dtype)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = _vector(strip)
+        start = _address(context, builder, x, args[1], args[2], strip.width)
+        start = builder.bitcast(start, kind.as_pointer())
+        return builder.load(start, align=lanes.dtype.bitwidth // 8)
+
+    return strip(lanes, x, types.intp), code
+
+
+def _store(_: Any, y: Any, at: Any, strip: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = _address(context, builder, y, args[0], args[1], strip.width)
+        start = builder.bitcast(start, _vector(strip).as_pointer())
+        builder.store(args[2], start, align=strip.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(y, types.intp, strip), code
+
+
+def _splat(_: Any, lanes: Any, number: Any) -> Any:
+    strip = _StripType(lanes.width, lanes.dtype)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        empty, whole = ir.Constant(_vector(strip), ir.Undefined), ir.IntType(32)
+        first = builder.insert_element(empty, args[1], whole(0))
+        zeros = ir.Constant(ir.VectorType(whole, strip.width), [0] * strip.width)
+        return builder.shuffle_vector(first, empty, zeros)
+
+    return strip(lanes, lanes.dtype), code
+
+
+def _multiply_add(_: Any, a: Any, b: Any, c: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = _vector(a)
+        name = f"llvm.fmuladd.v{a.width}f{a.dtype.bitwidth}"
+        function = ir.FunctionType(kind, [kind] * 3)
+        return builder.call(
+            cgutils.get_or_insert_function(builder.module, function, name), args
+        )
+
+    return a(a, a, a), code
+
+
+def _add(_: Any, a: Any, b: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fadd(*args)
+
+    return a(a, a), code
+
+
+def _positive(_: Any, a: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        zero = ir.Constant(_vector(a), [0.0] * a.width)
+        below = builder.fcmp_ordered("<", args[0], zero)
+        return builder.select(below, zero, args[0])
+
+    return a(a), code
+
+
+def _total(_: Any, a: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        strip, index, count = args[0], ir.IntType(32), a.width
+        while count > 1:
+            count //= 2
+            nothing = ir.Constant(strip.type, ir.Undefined)
+
+            def half(start: int) -> Any:
+                lanes = ir.Constant(
+                    ir.VectorType(index, count),  # noqa: B023
+                    list(range(start, start + count)),  # noqa: B023
+                )
+                return builder.shuffle_vector(strip, nothing, lanes)  # noqa: B023
+
+            strip = builder.fadd(half(0), half(count))
+        return builder.extract_element(strip, index(0))
+
+    return a.dtype(a), code
+
+
+def _item(_: Any, x: Any, at: Any) -> Any:
+    whole = isinstance(x.dtype, types.Integer)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number = builder.load(_address(context, builder, x, args[0], args[1], 1))
+        if not whole or x.dtype.bitwidth == 64:
+            return number
+        widen = builder.sext if x.dtype.signed else builder.zext
+        return widen(number, ir.IntType(64))
+
+    return (types.intp if whole else x.dtype)(x, types.intp), code
+
+
+def _place(context: Any, order: Any, at: Any) -> Any:
+    if not isinstance(order, types.NoneType):
+        return _item(context, order, at)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return args[1]
+
+    return types.intp(order, types.intp), code
+
+
+def _width(_: Any, lanes: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return ir.IntType(64)(lanes.width)
+
+    return types.intp(lanes), code
+
+
+def _either(meaning: Callable[..., Any], compiled: Callable[..., Any]) -> Any:
+    """The operation as kernels see it: interpreted, or compiled in place."""
+    return meaning if numba.config.DISABLE_JIT else intrinsic(compiled)
+
+
+width = _either(width, _width)
+load = _either(load, _load)
+store = _either(store, _store)
+splat = _either(splat, _splat)
+multiply_add = _either(multiply_add, _multiply_add)
+add = _either(add, _add)
+positive = _either(positive, _positive)
+total = _either(total, _total)
+item = _either(item, _item)
+place = _either(place, _place)

@@ -1,0 +1,146 @@
+"""From positions of stored weights to the rows, offsets and memory that kernels walk.
+
+A layout is built once for each pattern and geometry, in time proportional to what is
+stored, and serves every batch size: offsets count positions, and a position's lanes are
+multiplied in by the kernel.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minprune._check import (
+    LANE,
+    AnyArray,
+    FloatArray,
+    IntArray,
+    as_batch_array,
+    batch_array,
+)
+from minprune.sparse.kernels._lanes import Lanes, registers_bytes
+from minprune.sparse.kernels.strips import TILE, Rows
+
+PANEL_COLUMNS = 128
+"""Columns whose strips (a tile of 128 numbers each) the nearest caches hold together."""
+
+PANEL_STORED = 16
+"""Stored weights of a row that make it worth while to visit the row once more."""
+
+
+def make_rows(
+    rows: int,
+    columns: int,
+    row: IntArray,
+    column: IntArray,
+    offset: IntArray,
+    order: IntArray | None,
+    panelled: bool = True,
+) -> Rows:
+    """The rows of a product, from entries sorted by row and then by column.
+
+    Panels are as narrow as the cache asks for, but not so narrow that rows come to
+    hold only a few weights in each.
+    """
+    wanted = PANEL_STORED * rows * columns // max(1, len(row))
+    width = max(PANEL_COLUMNS, wanted) if panelled else columns
+    panels = max(1, -(-columns // max(1, width)))
+    counts = np.bincount(row * panels + column // max(1, width), minlength=rows * panels)
+    starts = np.concatenate(([0], np.cumsum(counts)))
+    cuts = np.empty((panels + 1, rows), np.int32)
+    cuts[:panels] = starts[:-1].reshape(rows, panels).T
+    cuts[panels] = starts[panels::panels]
+    narrow = np.uint16 if offset.max(initial=0) < 2**16 else np.uint32
+    order = None if order is None else order.astype(np.int32)
+    return Rows(cuts.reshape(-1), offset.astype(narrow), order, rows, panels)
+
+
+def unpanelled(rows: Rows) -> Rows:
+    """The same product in one panel: for strips so narrow that all columns stay near."""
+    cuts = rows.cuts.reshape(rows.panels + 1, rows.rows)
+    return rows._replace(cuts=cuts[[0, -1]].reshape(-1), panels=1)
+
+
+def transposed(
+    row: IntArray, column: IntArray, where: IntArray | None
+) -> tuple[IntArray, IntArray]:
+    """Entries sorted by `row` and then by `column`: their order, and their values'."""
+    extent = int(column.max(initial=0)) + 1
+    order = np.argsort(row.astype(np.int64) * extent + column, kind="stable")
+    return order, order if where is None else where[order]
+
+
+def rows_bytes(*built: Rows | None) -> int:
+    """Bytes of the arrays in these layouts."""
+    arrays = [a for rows in built if rows is not None for a in rows[:3]]
+    return sum(array.nbytes for array in arrays if array is not None)
+
+
+@cache
+def strips_of(dtype: np.dtype[Any]) -> tuple[Lanes, Lanes]:
+    """A strip that fills eight registers, and one that fills two."""
+    wide = registers_bytes() // dtype.itemsize
+    return Lanes(wide, dtype), Lanes(min(LANE, wide // 4), dtype)
+
+
+def lanes_for(batch: int) -> int:
+    """Numbers that a position takes in batch memory."""
+    return -(-batch // LANE) * LANE
+
+
+def flat(x: AnyArray) -> FloatArray:
+    """All memory of a `batch_array` as one axis, the padding behind rows included."""
+    lanes = x.strides[-2] // x.itemsize if x.ndim > 1 and x.size else 0
+    shape = (int(np.prod(x.shape[:-1])) * lanes,)
+    memory: FloatArray = np.lib.stride_tricks.as_strided(x, shape, (x.itemsize,))
+    return memory
+
+
+class Tile(NamedTuple):
+    """Some samples in memory of their own, or in the caller's if it will do.
+
+    Attributes
+    ----------
+    first, count : int
+        Which samples.
+    lanes : int
+        Numbers that they take in a row, padding included.
+    memory : ndarray, one axis
+    pitch : int
+        Numbers between rows.
+    """
+
+    first: int
+    count: int
+    lanes: int
+    memory: FloatArray
+    pitch: int
+
+
+def tiles(x: AnyArray, dtype: np.dtype[Any], clean: bool = False) -> Iterator[Tile]:
+    """The samples of x, `TILE` at a time; if `clean`, with zeros behind each row.
+
+    More samples than fit one tile are copied: rows that lie far apart would compete for
+    the same lines of the cache.
+    """
+    batch = x.shape[-1]
+    for first in range(0, batch, TILE):
+        count = min(TILE, batch - first)
+        lanes = lanes_for(count)
+        if count == batch and not (clean and count < lanes):
+            near = as_batch_array(x.astype(dtype, copy=False))
+        else:
+            near = batch_array((*x.shape[:-1], count), dtype)
+            near[...] = x[..., first : first + count]
+        pitch = near.strides[-2] // near.itemsize
+        yield Tile(first, count, lanes, flat(near), pitch)
+
+
+def zeros(
+    rows: int, dtype: np.dtype[Any], bias: FloatArray | None = None
+) -> FloatArray:
+    """What the sums of the rows start from."""
+    if bias is None:
+        return np.zeros(rows, dtype)
+    return np.ascontiguousarray(bias, dtype)
