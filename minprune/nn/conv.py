@@ -121,6 +121,13 @@ class Convolution(Layer):
         for row in range(0, rows, step):
             yield row, min(step, rows - row)
 
+    def columns(self, x: FloatArray) -> FloatArray:
+        """What each weight is multiplied with: patches (groups, K, positions, N)."""
+        padded = self.window.pad(planes(x))
+        rows, columns = self.window.output(self.kind, *planes(x).shape[1:3])
+        patches = unfold(padded, self.window, self.groups, 0, rows, columns)
+        return patches.reshape(*patches.shape[:2], rows * columns, x.shape[-1])
+
     def forward(self, x: FloatArray, mode: Mode = EVAL) -> FloatArray:
         """(in, [H,] W, N) -> (out, [H',] W', N)."""
         padded = self.window.pad(planes(x))

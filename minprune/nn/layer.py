@@ -111,6 +111,10 @@ class Layer:
         """The prunable parameters in their logical shape, pruned entries zero."""
         return {name: self.params[name] for name in self.prunable}
 
+    def to_dense(self) -> "Layer":
+        """The layer that computes the same and holds every weight: itself, if dense."""
+        return self
+
     def set_mask(self, name: str, mask: BoolArray | None) -> None:
         """Keep only the weights where `mask` is True; None keeps all."""
         if mask is None:

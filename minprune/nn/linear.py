@@ -80,6 +80,10 @@ class Linear(Layer):
             y += self.params["bias"][:, None]
         return as_given(y, x)
 
+    def columns(self, x: FloatArray) -> FloatArray:
+        """What each weight is multiplied with: (1, in, 1, N)."""
+        return x[None, :, None, :]
+
     def backward(self, dy: FloatArray) -> FloatArray:
         """(out, N) -> (in, N)."""
         self.grads["weight"] = dy @ self._x.T

@@ -221,11 +221,11 @@ class Network:
 
     def copy(self) -> Self:
         """A network that shares no array with this one."""
-        return self._with(self.root.clone())
+        return self.with_root(self.root.clone())
 
     def astype(self, dtype: DTypeLike) -> Self:
         """A copy in another precision; complex128 carries a complex step."""
-        return self._with(self.root.clone(dtype))
+        return self.with_root(self.root.clone(dtype))
 
     def bytes(self) -> int:
         """Resident bytes of what inference needs: arrays, indices included."""
@@ -327,8 +327,8 @@ class Network:
             )
         return array
 
-    def _with(self, root: Layer) -> Self:
-        """A network like this one around another root."""
+    def with_root(self, root: Layer) -> Self:
+        """A network with the door of this one around another root."""
         return type(self)(
             root,
             self.input_shape,
