@@ -10,19 +10,31 @@ functions promise, clause by clause.
 {'w1': array([ True, False,  True]), 'w2': array([False,  True])}
 """
 
-from minprune.masks import schedule
-from minprune.masks.count import apportion, kept, removed, rounded, share
+from minprune.masks import schedule, units
+from minprune.masks._request import Masks, Scope, Scores
+from minprune.masks.count import Share, apportion, kept, removed, rounded, share
+from minprune.masks.nm import best_square, greedy_square, keep_of_group
 from minprune.masks.schedule import SCHEDULES, Schedule
 from minprune.masks.select import lowest, select
 from minprune.masks.threshold import above, at_least, at_quantile
+from minprune.masks.units import UNITS, Units
 
 __all__ = [
     "SCHEDULES",
+    "UNITS",
+    "Masks",
     "Schedule",
+    "Scope",
+    "Scores",
+    "Share",
+    "Units",
     "above",
     "apportion",
     "at_least",
     "at_quantile",
+    "best_square",
+    "greedy_square",
+    "keep_of_group",
     "kept",
     "lowest",
     "removed",
@@ -30,4 +42,5 @@ __all__ = [
     "schedule",
     "select",
     "share",
+    "units",
 ]
