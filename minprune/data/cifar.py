@@ -30,6 +30,9 @@ MEMBERS = {
 }
 """Records in each file, the training files first and in order, the test file last."""
 
+LARGEST = 5 * BATCH * (2 + PIXELS)
+"""Bytes of the longest of these files; whatever is longer is not one of them."""
+
 NAMES = "fine_label_names.txt"
 """The names of the hundred classes, one a line; beside the records."""
 
@@ -70,10 +73,11 @@ def read_cifar(path: Path, known: KnownSet, *, validation: int = 5000) -> Datase
             )
         records.append(np.frombuffer(files[name], np.uint8).reshape(count, width))
     rows = np.concatenate(records)
+    *train, test = members.values()
     return from_arrays(
         rows[:, -PIXELS:].reshape(-1, 3, 32, 32),
         rows[:, -PIXELS - 1],
-        split=train_validation_test(5 * BATCH, BATCH, validation),
+        split=train_validation_test(sum(train), test, validation),
         classes=_names(files.get(NAMES, b""), known),
         scale=1 / 255,
         name=known.name,
@@ -104,12 +108,11 @@ def _from_folder(folder: Path, wanted: Iterable[str]) -> dict[str, bytes]:
 def _from_tar(path: Path, wanted: Iterable[str]) -> dict[str, bytes]:
     """The wanted files of an archive, read in place and never unpacked to disk."""
     files: dict[str, bytes] = {}
-    largest = 5 * BATCH * (2 + PIXELS)
     try:
         with tarfile.open(path, "r:gz") as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
-                if name in wanted and member.isfile() and member.size <= largest:
+                if name in wanted and member.isfile() and member.size <= LARGEST:
                     stream = archive.extractfile(member)
                     files[name] = stream.read() if stream else b""
     except (tarfile.TarError, EOFError, zlib.error) as why:

@@ -311,7 +311,8 @@ CIFAR100 = KnownSet(
     ),
     mirrors=("https://www.cs.toronto.edu/~kriz/",),
     classes=tuple(str(number) for number in range(100)),
-    attribution=CIFAR10.attribution.replace("CIFAR-10", "CIFAR-100"),
+    attribution="CIFAR-100, A. Krizhevsky (2009), "
+    '"Learning multiple layers of features from tiny images"',
 )
 
 KNOWN = {s.name: s for s in (MNIST, FASHION, KMNIST, CIFAR10, CIFAR100)}
