@@ -67,7 +67,7 @@ def load(
         - a file ending in ``.npz`` or ``.csv``, read as `read_npz` and `read_csv` do;
         - a folder that holds one of the public sets.
 
-        A name goes before a file or folder of the same name.
+        Names may be in capitals. A name goes before a file or folder of that name.
     root : path, optional
         Where the public sets are. By default the folder in the environment variable
         MINPRUNE_DATA or, without one, ``~/.keras/datasets``.
@@ -94,7 +94,7 @@ def load(
     >>> data.input_shape, len(data.train), len(data.val), len(data.test)
     ((1, 8, 8), 1197, 240, 360)
     """
-    name, path = os.fspath(source), Path(source)
+    name, path = os.fspath(source).lower(), Path(source)
     if name in AT_HAND:
         return AT_HAND[name]()
     if name in KNOWN:
