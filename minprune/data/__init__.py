@@ -94,21 +94,25 @@ def load(
     >>> data.input_shape, len(data.train), len(data.val), len(data.test)
     ((1, 8, 8), 1197, 240, 360)
     """
-    name, path = os.fspath(source).lower(), Path(source)
+    name, path, names = os.fspath(source).lower(), Path(source), [*AT_HAND, *KNOWN]
+    if name not in names and (path.suffix or path.exists() or len(path.parts) > 1):
+        return _read_path(path, seed)
+    one_of("load", "data set", name, names)
     if name in AT_HAND:
         return AT_HAND[name]()
-    if name in KNOWN:
-        root = root or os.environ.get(ROOT_VARIABLE) or "~/.keras/datasets"
-        return read_known(Path(root).expanduser(), KNOWN[name], download=download)
-    if path.suffix.lower() in READERS:
-        return READERS[path.suffix.lower()](path, seed=seed)
+    root = root or os.environ.get(ROOT_VARIABLE) or "~/.keras/datasets"
+    return read_known(Path(root).expanduser(), KNOWN[name], download=download)
+
+
+def _read_path(path: Path, seed: int) -> Dataset:
+    """The data set in a user's file or folder."""
+    kind = path.suffix.lower()
+    if kind in READERS:
+        return READERS[kind](path, seed=seed)
     if path.is_dir():
         return read_folder(path)
-    if path.exists() or path.suffix or len(path.parts) > 1:
-        missing = "" if path.exists() else " and there is no such file"
-        raise ValueError(
-            f"load: {path} does not end in {' or '.join(READERS)}{missing}; name a "
-            f"file of these kinds or one of {', '.join([*AT_HAND, *KNOWN])}"
-        )
-    one_of("load", "data set", name, [*AT_HAND, *KNOWN])
-    raise AssertionError("one_of refuses every name that reaches it")
+    missing = "" if path.exists() else " and there is no such file"
+    raise ValueError(
+        f"load: {path} does not end in {' or '.join(READERS)}{missing}; name a file of "
+        f"these kinds, or one of {', '.join([*AT_HAND, *KNOWN])}"
+    )
