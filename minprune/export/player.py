@@ -203,17 +203,17 @@ class Weight:
     """
 
     def __init__(self, tensors, name, shape, densify, limit_bytes):
+        self.densify, self.why = densify, "stored dense"
         self.rows, self.columns_in_all = shape[0], math.prod(shape[1:])
         self.size = self.rows * self.columns_in_all
         self.form, self.kept = "dense", self.size
-        self.indptr = self.columns = self.values = None
+        self.indptr = self.columns = self.values = self.filled = None
         if name in tensors:
             values = numbers(tensors, name)
             if values.shape != shape:
                 fault = "its shape is %s; the layer expects %s" % (values.shape, shape)
                 refuse(name, fault)
             self.matrix = values.reshape(self.rows, self.columns_in_all)
-            self.why = "stored dense"
             return
         values = numbers(tensors, name + ".values")
         if self.size * values.itemsize > limit_bytes:
@@ -225,15 +225,20 @@ class Weight:
             self.form = "csr" if values.ndim == 1 else "bsr %dx%d" % values.shape[1:]
             entries = self._from_pattern(tensors, name, values)
         self.indptr, self.columns, self.values = entries
+        self.filled = np.flatnonzero(np.diff(self.indptr))  # no sum may be empty
         self.kept, self.matrix = self.values.size, None
-        if densify is None:
-            self._choose()
-        elif densify:
-            self.matrix, self.why = self._dense(), "as asked for"
-        else:
-            self.why = "as asked for"
-        if self.matrix is not None:
-            self.indptr = self.columns = self.values = None
+
+    def settle(self, groups, points):
+        """Choose how to multiply `points` columns at a time, if there is a choice."""
+        if self.form == "dense":
+            return
+        self.why = "as asked for"
+        keep_sparse = self.densify is False
+        if self.densify is None:
+            keep_sparse = self._sparse_is_faster(groups, points)
+        if not keep_sparse:
+            self.matrix = self._dense()
+            self.indptr = self.columns = self.values = self.filled = None
 
     def times(self, x):
         """The product with x, (groups, columns, P) -> (rows, P); group by group.
@@ -251,13 +256,14 @@ class Weight:
             seen = seen + np.repeat(group * columns, np.diff(self.indptr))
         x = x.reshape(groups * columns, points)
         y = np.zeros((self.rows, points), np.result_type(x, self.values))
-        filled = np.flatnonzero(np.diff(self.indptr))  # reduceat knows no empty sums
-        if filled.size:
-            starts = self.indptr[filled]
+        if self.filled.size:
+            starts = self.indptr[self.filled]
             tile = max(1, SCRATCH_BYTES // (self.values.size * y.itemsize))
             for at in range(0, points, tile):
-                products = x[seen, at : at + tile] * self.values[:, None]
-                y[filled, at : at + tile] = np.add.reduceat(products, starts, axis=0)
+                products = x[:, at : at + tile].take(seen, axis=0)
+                products *= self.values[:, None]
+                sums = np.add.reduceat(products, starts, axis=0)
+                y[self.filled, at : at + tile] = sums
         return y
 
     def _dense(self):
@@ -267,25 +273,24 @@ class Weight:
         matrix[row, self.columns] = self.values
         return matrix
 
-    # NumPy has no sparse product: gathering and summing one entry costs what a BLAS
-    # spends on about 30 (measured on x86-64, one sample). Above that density, or for
-    # matrices that fit a first-level cache, trying is not worth the time.
-    TRY_BELOW_DENSITY, TRY_FROM_SIZE = 1 / 8, 2**14
+    # NumPy has no sparse product, only gathering, multiplying and summing. Measured on
+    # x86-64, one sample: of 100 x 300 weights dense always wins, of 300 x 784 up to a
+    # density of 1/50, of 2000 x 4000 up to 1/20. Outside these bounds timing both
+    # would be time lost.
+    TRY_BELOW_DENSITY, TRY_FROM_SIZE = 1 / 10, 2**16
 
-    def _choose(self):
-        """Keep the faster of both ways to multiply by one sample, found by timing."""
+    def _sparse_is_faster(self, groups, points):
+        """Whether it is, by timing both where sparse may win at all."""
         density = self.kept / max(self.size, 1)
         if density > self.TRY_BELOW_DENSITY or self.size < self.TRY_FROM_SIZE:
-            self.matrix, self.why = self._dense(), "too small or too full to gain"
-            return
-        x = np.zeros((1, self.columns_in_all, 1), self.values.dtype)
-        sparse = self._seconds(x)
-        self.matrix = self._dense()
-        dense = self._seconds(x)
-        if sparse < dense:
-            self.matrix = None
-        fault = "measured: dense %.0f us, sparse %.0f us"
-        self.why = fault % (1e6 * dense, 1e6 * sparse)
+            self.why = "too small or too full to gain"
+            return False
+        x = np.zeros((groups, self.columns_in_all, points), self.values.dtype)
+        sparse, self.matrix = self._seconds(x), self._dense()
+        dense, self.matrix = self._seconds(x), None
+        times = (1e6 * dense, 1e6 * sparse)
+        self.why = "measured: dense %.0f us, sparse %.0f us" % times
+        return sparse < dense
 
     def _seconds(self, x):
         """Time of one product, the best of several."""
@@ -606,14 +611,15 @@ class Linear(Layer):
             node.whole("out_features"),
         )
         bias = node.flag("bias", True)
-        sparse_arguments(node)
         self.weight = node.weight("weight", (self.outputs, self.inputs))
+        check_format(node, self.weight)
         self.bias = node.array("bias", (self.outputs,)) if bias else None
         self.weights = (self.weight,)
 
     def shape(self, shape):
         if tuple(shape) != (self.inputs,):
             self.misfit(shape, "(%d,)" % self.inputs)
+        self.weight.settle(groups=1, points=1)
         return (self.outputs,)
 
     def run(self, x, lengths):
@@ -621,11 +627,21 @@ class Linear(Layer):
         return y if self.bias is None else y + self.bias[:, None]
 
 
-def sparse_arguments(node):
-    """How the engine holds a sparse layer; here the stored form itself says it."""
-    if node.kind.startswith("Sparse"):
-        node.argument("format", "csr", lambda v: v in ("csr", "bsr"), "csr or bsr")
-        node.args.pop("block", None)
+def check_format(node, weight):
+    """Whether a sparse layer's weight is stored in the format its arguments name."""
+    if not node.kind.startswith("Sparse"):
+        return
+    name = node.argument("format", "csr", lambda v: v in ("csr", "bsr"), "csr or bsr")
+    in_blocks = name == "bsr"
+    block = node.argument(
+        "block",
+        None,
+        lambda v: are_whole(v, 2, 1) if in_blocks else v is None,
+        "rows and columns" if in_blocks else "none with format csr",
+    )
+    form = "bsr %dx%d" % tuple(block) if in_blocks else "csr"
+    if weight.form not in (form, "dense", "bitmask"):
+        refuse(node.field, "its weight is stored as %s, not %s" % (weight.form, form))
 
 
 class Window:
@@ -732,10 +748,10 @@ class Convolution(Layer):
             refuse(node.field, fault % self.groups)
         self.window = Window(node, self.axes, tiles=False)
         bias = node.flag("bias", True)
-        sparse_arguments(node)
         kernel = self.window.kernel[2 - self.axes :]
         shape = (self.outputs, self.inputs // self.groups, *kernel)
         self.weight = node.weight("weight", shape)
+        check_format(node, self.weight)
         self.bias = node.array("bias", (self.outputs,)) if bias else None
         self.weights = (self.weight,)
 
@@ -744,6 +760,7 @@ class Convolution(Layer):
         kept = self.positions[2 - self.axes :]
         # One row of patches is unfolded at the least.
         self.scratch += self.weight.columns_in_all * self.groups * self.positions[1]
+        self.weight.settle(self.groups, min(self.positions[1], BATCH))
         return (self.outputs, *kept)
 
     def run(self, x, lengths):
@@ -788,6 +805,10 @@ class Pool(Layer):
 
     def __init__(self, node):
         self.window = Window(node, self.axes, tiles=True)
+        for sides, size in zip(self.window.padding, self.window.kernel):
+            if max(sides) >= size:
+                fault = "padding %s lets a window of %d see padding alone"
+                refuse(node.field, fault % (sides, size))
 
     def shape(self, shape):
         self.positions = self.window.output(self, shape)
