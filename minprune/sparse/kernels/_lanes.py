@@ -1,9 +1,9 @@
 """A strip of numbers as one value: the width is part of the type.
 
-`Lanes(64, float32)` is a token that a kernel is given; ``load(lanes, x, at)`` is then a
-vector of 64 floats, which the compiler splits into the registers of the machine: four of
-AVX-512, eight of AVX, sixteen of NEON. Nothing is generated and nothing unrolled by hand,
-and one text of a kernel serves every width and both precisions.
+``wide_strip(x)`` is a token that says how many numbers of x's type to work on as one, on
+this machine; ``load(lanes, x, at)`` is then a vector of so many, which the compiler splits
+into registers. Nothing is generated and nothing unrolled by hand, and one text of a kernel
+serves every width and both precisions.
 
 Each operation is written twice: what it means, in NumPy, and what it compiles to. With
 ``NUMBA_DISABLE_JIT=1`` the first is what runs. `multiply_add` is fused into one rounding
@@ -14,23 +14,17 @@ Arrays are flat and contiguous, and an index is never negative. With
 """
 
 from collections.abc import Callable
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import (
-    NativeValue,
-    intrinsic,
-    models,
-    register_model,
-    typeof_impl,
-    unbox,
-)
+from numba.extending import intrinsic, models, register_model
 
-from minprune._check import AnyArray
+from minprune._check import LANE, AnyArray
 
 
 class Lanes:
@@ -48,26 +42,33 @@ class Lanes:
         self.width, self.dtype = width, dtype
 
 
-def registers_bytes() -> int:
-    """Bytes that eight vector registers hold: as wide as one strip should be.
-
-    Eight sums in flight hide the latency of a fused multiply-add (four cycles, two a
-    cycle), and leave as many registers again for what is loaded.
-    """
+@cache
+def register_bytes() -> int:
+    """Bytes of a vector register of the processor that is compiled for."""
     features = numba.config.CPU_FEATURES
-    if features is None:
-        features = "+" + ",+".join(k for k, v in _host_features().items() if v)
-    names = features.split(",")
-    width = 64 if "+avx512f" in names else 32 if "+avx" in names else 16
-    return 8 * width
-
-
-def _host_features() -> dict[str, bool]:
-    """What the processor can do."""
-    return cast("dict[str, bool]", binding.get_host_cpu_features())
+    names = (
+        {name for name, there in binding.get_host_cpu_features().items() if there}
+        if features is None
+        else {name[1:] for name in features.split(",") if name.startswith("+")}
+    )
+    return 64 if "avx512f" in names else 32 if "avx" in names else 16
 
 
 # What each operation means.
+
+
+def wide_strip(like: AnyArray) -> Lanes:
+    """Lanes of an array's type that fill eight registers.
+
+    Eight sums in flight hide the latency of a fused multiply-add (four cycles, two begun
+    in each), and leave as many registers again for what is loaded.
+    """
+    return Lanes(8 * register_bytes() // like.itemsize, like.dtype)
+
+
+def narrow_strip(like: AnyArray) -> Lanes:
+    """Lanes that fill two registers, or `LANE`, the least that memory is padded to."""
+    return Lanes(min(LANE, 2 * register_bytes() // like.itemsize), like.dtype)
 
 
 def width(lanes: Lanes) -> int:
@@ -146,11 +147,6 @@ class _StripType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"Strip({width}, {dtype})")
 
 
-@typeof_impl.register(Lanes)
-def _(value: Lanes, context: Any) -> _LanesType:
-    return _LanesType(value.width, numba.from_dtype(np.dtype(value.dtype)))
-
-
 register_model(_LanesType)(models.OpaqueModel)
 
 
@@ -158,11 +154,6 @@ register_model(_LanesType)(models.OpaqueModel)
 class _StripModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, of: _StripType) -> None:
         super().__init__(manager, of, _vector(of))
-
-
-@unbox(_LanesType)
-def _(kind: _LanesType, value: Any, context: Any) -> NativeValue:
-    return NativeValue(context.context.get_dummy_value())
 
 
 def _vector(strip: _StripType) -> ir.VectorType:
@@ -183,6 +174,21 @@ def _address(
             why = ("a strip reaches beyond its array",)
             context.call_conv.return_user_exc(builder, IndexError, why)
     return builder.gep(array.data, [at])
+
+
+def _token(size: Callable[[Any], Lanes]) -> Callable[..., Any]:
+    """Lanes of the width that `size` gives an array of this type."""
+
+    def typed(_: Any, like: Any) -> Any:
+        sample = np.empty(0, np.dtype(str(like.dtype)))
+        lanes = _LanesType(size(sample).width, like.dtype)
+
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return context.get_dummy_value()
+
+        return lanes(like), code
+
+    return typed
 
 
 def _load(_: Any, lanes: Any, x: Any, at: Any) -> Any:
@@ -302,6 +308,8 @@ def _either(meaning: Callable[..., Any], compiled: Callable[..., Any]) -> Any:
     return meaning if numba.config.DISABLE_JIT else intrinsic(compiled)
 
 
+wide_strip = _either(wide_strip, _token(wide_strip))
+narrow_strip = _either(narrow_strip, _token(narrow_strip))
 width = _either(width, _width)
 load = _either(load, _load)
 store = _either(store, _store)

@@ -11,25 +11,25 @@ stride one. A signal is a plane of one row; pointwise and depthwise are not spec
 """
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from minprune._check import AnyArray, FloatArray, IntArray, batch_array
+from minprune._check import FloatArray, IntArray, batch_array
 from minprune.nn.window import Pair, Window, planes
-from minprune.sparse.kernels._jit import kernel, share_rows
+from minprune.sparse.kernels._jit import kernel
 from minprune.sparse.kernels.layout import (
     flat,
     lanes_for,
     make_rows,
     rows_bytes,
-    strips_of,
+    run_gradient,
+    run_product,
     transposed,
-    unpanelled,
     zeros,
 )
-from minprune.sparse.kernels.strips import TILE, Reach, Rows, gradient, product
+from minprune.sparse.kernels.strips import TILE, Frame, Rows
 from minprune.sparse.products import Pattern
 
 SLICE = 32
@@ -280,9 +280,7 @@ class Layout:
             for b in range(sw):
                 down = self._along(0, a, extent[0], first[0])
                 across = self._along(1, b, extent[1], first[1])
-                found.append(
-                    (a * sw + b, (down[0], across[0]), (down[1], across[1]))
-                )
+                found.append((a * sw + b, (down[0], across[0]), (down[1], across[1])))
         return found
 
     def _along(self, axis: int, phase: int, extent: int, first: int) -> Any:
@@ -381,8 +379,8 @@ def _sliced(
     whole = y.strides[2] == lanes * y.itemsize
     written = y if whole else batch_array(y.shape, y.dtype)
     length, step = columns * lanes, layout.phase[1] * lanes
-    reach = Reach(rows, length, lanes, step, length, rows * length)
-    _run(layout.rows, reach, weights, start, memory, flat(written))
+    where = _frame(layout.rows, rows, length, lanes, step)
+    run_product(layout.rows, where, weights, start, memory, flat(written))
     if not whole:
         y[...] = written
 
@@ -400,8 +398,8 @@ def _tight(
     memory = _spread(layout, x, lanes, y.dtype)
     length = lanes_for(rows * width * lanes)
     written = batch_array((len(start), length), y.dtype)
-    reach = Reach(1, length, lanes, 0, 0, length)
-    _run(layout.rows, reach, weights, start, memory, flat(written))
+    where = _frame(layout.rows, 1, length, lanes, 0)
+    run_product(layout.rows, where, weights, start, memory, flat(written))
     positions = written[:, : rows * width * lanes].reshape(-1, rows, width, lanes)
     y[...] = positions[:, :, :columns]
 
@@ -421,12 +419,12 @@ def _backward(
     memory = flat(framed)[(down * width + across) * lanes :]
     inside = layout.inside
     whole = layout.window.stride == (1, 1) and dx.strides[2] == lanes * dx.itemsize
-    shape = (layout.columns.rows, *inside, lanes)
+    shape = (layout.columns.count, *inside, lanes)
     written = batch_array(shape, dx.dtype) if not whole else dx
     length = inside[1] * lanes
-    reach = Reach(inside[0], length, lanes, width * lanes, length, inside[0] * length)
-    start = np.zeros(layout.columns.rows, dx.dtype)
-    _run(layout.columns, reach, weights, start, memory, flat(written))
+    where = _frame(layout.columns, inside[0], length, lanes, width * lanes)
+    start = np.zeros(layout.columns.count, dx.dtype)
+    run_product(layout.columns, where, weights, start, memory, flat(written))
     if not whole:
         phases = written.reshape(-1, layout.channels, *inside, lanes)
         layout.collect(phases, dx)
@@ -439,23 +437,13 @@ def _gradient(layout: Layout, x: FloatArray, dy: FloatArray, g: FloatArray) -> N
     near = batch_array((*dy.shape[:3], lanes), g.dtype)
     near[..., : dy.shape[-1]] = dy
     length, step = columns * lanes, layout.phase[1] * lanes
-    reach = Reach(rows, length, lanes, step, length, rows * length)
-    work = partial(gradient, strips_of(g.dtype)[1], layout.rows, reach)
-    products = len(layout.rows.offsets) * rows * length
-    share_rows(
-        lambda i, j: work(i, j, memory, flat(near), g), layout.rows.rows, products
+    where = _frame(layout.rows, rows, length, lanes, step)
+    run_gradient(layout.rows, where, memory, flat(near), g)
+
+
+def _frame(rows: Rows, segments: int, length: int, lanes: int, x_step: int) -> Frame:
+    """Segments follow each other in an output row without a gap."""
+    y_row = segments * length
+    return Frame(
+        rows.count, rows.panels, segments, length, lanes, x_step, length, y_row, 0
     )
-
-
-def _run(
-    rows: Rows,
-    reach: Reach,
-    weights: FloatArray,
-    start: FloatArray,
-    x: FloatArray,
-    y: FloatArray,
-) -> None:
-    """The strip kernel over all rows."""
-    work = partial(product, *strips_of(y.dtype), rows, reach, weights, start, False)
-    products = len(rows.offsets) * reach.count * reach.length
-    share_rows(lambda i, j: work(i, j, x, y), rows.rows, products)

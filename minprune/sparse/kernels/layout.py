@@ -6,7 +6,6 @@ multiplied in by the kernel.
 """
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,13 +18,13 @@ from minprune._check import (
     as_batch_array,
     batch_array,
 )
-from minprune.sparse.kernels._lanes import Lanes, registers_bytes
-from minprune.sparse.kernels.strips import TILE, Rows
+from minprune.sparse.kernels._jit import share_rows
+from minprune.sparse.kernels.strips import TILE, Frame, Rows, gradient, product
 
 PANEL_COLUMNS = 128
 """Columns whose strips (a tile of 128 numbers each) the nearest caches hold together."""
 
-PANEL_STORED = 16
+PANEL_STORED = 24
 """Stored weights of a row that make it worth while to visit the row once more."""
 
 
@@ -46,7 +45,9 @@ def make_rows(
     wanted = PANEL_STORED * rows * columns // max(1, len(row))
     width = max(PANEL_COLUMNS, wanted) if panelled else columns
     panels = max(1, -(-columns // max(1, width)))
-    counts = np.bincount(row * panels + column // max(1, width), minlength=rows * panels)
+    counts = np.bincount(
+        row * panels + column // max(1, width), minlength=rows * panels
+    )
     starts = np.concatenate(([0], np.cumsum(counts)))
     cuts = np.empty((panels + 1, rows), np.int32)
     cuts[:panels] = starts[:-1].reshape(rows, panels).T
@@ -58,7 +59,7 @@ def make_rows(
 
 def unpanelled(rows: Rows) -> Rows:
     """The same product in one panel: for strips so narrow that all columns stay near."""
-    cuts = rows.cuts.reshape(rows.panels + 1, rows.rows)
+    cuts = rows.cuts.reshape(rows.panels + 1, rows.count)
     return rows._replace(cuts=cuts[[0, -1]].reshape(-1), panels=1)
 
 
@@ -75,13 +76,6 @@ def rows_bytes(*built: Rows | None) -> int:
     """Bytes of the arrays in these layouts."""
     arrays = [a for rows in built if rows is not None for a in rows[:3]]
     return sum(array.nbytes for array in arrays if array is not None)
-
-
-@cache
-def strips_of(dtype: np.dtype[Any]) -> tuple[Lanes, Lanes]:
-    """A strip that fills eight registers, and one that fills two."""
-    wide = registers_bytes() // dtype.itemsize
-    return Lanes(wide, dtype), Lanes(min(LANE, wide // 4), dtype)
 
 
 def lanes_for(batch: int) -> int:
@@ -144,3 +138,32 @@ def zeros(
     if bias is None:
         return np.zeros(rows, dtype)
     return np.ascontiguousarray(bias, dtype)
+
+
+def run_product(
+    rows: Rows,
+    where: Frame,
+    values: FloatArray,
+    start: FloatArray,
+    x: FloatArray,
+    y: FloatArray,
+) -> None:
+    """The strip kernel over all rows, on as many threads as pay."""
+    frame = where.numbers()
+    share_rows(
+        lambda first, last: product(frame, *rows[:3], values, start, x, y, first, last),
+        rows.count,
+        len(rows.offsets) * where.segments * where.length,
+    )
+
+
+def run_gradient(
+    rows: Rows, where: Frame, x: FloatArray, dy: FloatArray, g: FloatArray
+) -> None:
+    """The gradient kernel over all rows, on as many threads as pay."""
+    frame = where.numbers()
+    share_rows(
+        lambda first, last: gradient(frame, *rows[:3], x, dy, g, first, last),
+        rows.count,
+        len(rows.offsets) * where.segments * where.length,
+    )

@@ -4,30 +4,33 @@ The three loops that define them stand first; they are what is read, and what th
 hold the fast ones to. `LinearProducts` computes the same by the strip kernel.
 """
 
-from functools import partial
-
 import numpy as np
 
 from minprune._check import FloatArray, IntArray, batch_array
-from minprune.sparse.kernels._jit import kernel, share_rows
+from minprune.sparse.kernels._jit import kernel
 from minprune.sparse.kernels.layout import (
     flat,
     lanes_for,
     make_rows,
     rows_bytes,
-    strips_of,
+    run_gradient,
+    run_product,
     tiles,
     transposed,
     unpanelled,
     zeros,
 )
-from minprune.sparse.kernels.strips import TILE, Reach, Rows, gradient, product
+from minprune.sparse.kernels.strips import TILE, Frame, Rows
 from minprune.sparse.products import Pattern
 
 
 @kernel
 def forward(
-    indptr: IntArray, indices: IntArray, values: FloatArray, x: FloatArray, y: FloatArray
+    indptr: IntArray,
+    indices: IntArray,
+    values: FloatArray,
+    x: FloatArray,
+    y: FloatArray,
 ) -> None:
     """y[i, b] = sum over k stored in row i of values[k] * x[indices[k], b]."""
     for i in range(y.shape[0]):
@@ -119,18 +122,12 @@ class LinearProducts:
         """See `Products.weight_gradient`."""
         dtype = np.result_type(x, dy)
         g = np.zeros(self.pattern.values_shape, dtype)
-        lanes = strips_of(dtype)[1]
-        for far, near in zip(tiles(x, dtype, True), tiles(dy, dtype, True), strict=True):
+        for far, near in zip(
+            tiles(x, dtype, True), tiles(dy, dtype, True), strict=True
+        ):
             rows = self.rows if near.lanes == TILE else self.narrow_rows
-            reach = Reach(1, near.lanes, far.pitch, 0, 0, near.pitch)
-            work = partial(gradient, lanes, rows, reach)
-            share_rows(
-                lambda i, j, work=work, far=far, near=near: work(
-                    i, j, far.memory, near.memory, g.reshape(-1)
-                ),
-                rows.rows,
-                len(rows.offsets) * near.count,
-            )
+            where = frame(rows, near.lanes, far.pitch, near.pitch)
+            run_gradient(rows, where, far.memory, near.memory, g.reshape(-1))
         return g
 
 
@@ -143,18 +140,16 @@ def _multiply(
     """The matrix of these rows times the columns of x, by tiles of columns."""
     dtype = np.result_type(values, x)
     weights = np.ascontiguousarray(values, dtype).reshape(-1)
-    start = zeros(layouts[0].rows, dtype, bias)
+    start = zeros(layouts[0].count, dtype, bias)
     y = batch_array((len(start), x.shape[1]), dtype)
     written = flat(y)
     for tile in tiles(x, dtype):
         rows = layouts[0] if tile.lanes == TILE else layouts[1]
-        reach = Reach(1, tile.lanes, tile.pitch, 0, 0, lanes_for(x.shape[1]))
-        work = partial(product, *strips_of(dtype), rows, reach, weights, start, False)
-        share_rows(
-            lambda i, j, work=work, tile=tile: work(
-                i, j, tile.memory, written[tile.first :]
-            ),
-            rows.rows,
-            len(rows.offsets) * tile.count,
-        )
+        where = frame(rows, tile.lanes, tile.pitch, lanes_for(x.shape[1]))
+        run_product(rows, where, weights, start, tile.memory, written[tile.first :])
     return y
+
+
+def frame(rows: Rows, length: int, lanes: int, y_row: int, relu: bool = False) -> Frame:
+    """One segment, the samples; offsets count input features, `lanes` numbers apart."""
+    return Frame(rows.count, rows.panels, 1, length, lanes, 0, 0, y_row, relu)

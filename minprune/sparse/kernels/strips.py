@@ -1,11 +1,11 @@
 """One loop for every sparse product: a stored weight, times a strip of the input.
 
 Rows of outputs and planes of inputs lie in flat memory, the batch fastest. What a stored
-weight needs to be told is one number: how far away from the output's own position its
-input lies. A linear layer's weight in column j has offset j. A convolution's has the
-offset of its channel and tap on padded planes; a stride has been taken out of them by
-splitting the planes into phases. The gradient at the input is the same product with the
-pattern transposed. So all of them are
+weight needs to be told is one number: how far from the output's own position its input
+lies. A linear layer's weight in column j has offset j. A convolution's has the offset of
+its channel and tap on padded planes; a stride has been taken out of them by splitting the
+planes into phases. The gradient at the input is the same product with the pattern
+transposed. So all of them are
 
     y[i, p] = start[i] + sum over k stored in row i of values[k] * x[offsets[k] + p]
 
@@ -13,8 +13,12 @@ for rows i and positions p, and the gradient at the weights is
 
     g[k] = sum over p of x[offsets[k] + p] * dy[i, p].
 
-Positions come in `segments` that are contiguous in memory. A segment is worked in tiles of
-`TILE` numbers, so that what a panel of columns touches stays in the first-level cache.
+Positions come in segments that are contiguous in memory. A segment is worked in tiles of
+`TILE` numbers, so that what a panel of columns touches stays in the nearest caches.
+
+Sums are fused and, where a strip is narrow, kept four at a time: the error of a sum of n
+products stays within gamma_n of the sum of their magnitudes in any order (Higham 2002,
+Sec. 3.1), but bits differ between machines of different vector width.
 """
 
 from typing import NamedTuple
@@ -29,12 +33,13 @@ from minprune.sparse.kernels._lanes import (
     item,
     load,
     multiply_add,
+    narrow_strip,
     place,
     positive,
-    registers_bytes,
     splat,
     store,
     total,
+    wide_strip,
     width,
 )
 
@@ -47,81 +52,102 @@ class Rows(NamedTuple):
 
     Attributes
     ----------
-    cuts : ndarray of int64, shape ((panels + 1) * rows,)
-        Panel q of row i is stored at places ``cuts[q * rows + i]`` to
-        ``cuts[(q + 1) * rows + i]``.
+    cuts : ndarray of int32, shape ((panels + 1) * count,)
+        Panel q of row i is stored at places ``cuts[q * count + i]`` to
+        ``cuts[(q + 1) * count + i]``.
     offsets : ndarray of uint16 or uint32, shape (stored,)
         Positions from an output to the input that this weight multiplies.
     order : ndarray of int32, shape (stored,), or None
         Place of each in the array of values; None if it lies in this very order.
-    rows, panels : int
+    count, panels : int
     """
 
     cuts: IntArray
     offsets: IntArray
     order: IntArray | None
-    rows: int
+    count: int
     panels: int
 
 
-class Reach(NamedTuple):
-    """Where positions lie: `count` segments of `length` numbers, `lanes` to a position.
+class Frame(NamedTuple):
+    """Where positions lie, as a kernel is told in one array of nine numbers.
 
-    Segment g begins at ``g * x_step`` of the input and ``g * y_step`` of an output row;
-    output rows are `y_row` numbers apart.
+    There are `segments` of `length` numbers. Segment s begins at ``s * x_step`` of the
+    input and ``s * y_step`` of an output row; output rows are `y_row` numbers apart, and
+    input positions `lanes`.
     """
 
-    count: int
+    rows: int
+    panels: int
+    segments: int
     length: int
     lanes: int
     x_step: int
     y_step: int
     y_row: int
+    relu: int
+
+    def numbers(self) -> IntArray:
+        """The nine numbers."""
+        return np.array(self, np.int64)
 
 
 @kernel
 def product(
-    wide: Lanes,
-    narrow: Lanes,
-    rows: Rows,
-    reach: Reach,
+    frame: IntArray,
+    cuts: IntArray,
+    offsets: IntArray,
+    order: IntArray | None,
     values: FloatArray,
     start: FloatArray,
-    relu: bool,
-    first: int,
-    last: int,
     x: FloatArray,
     y: FloatArray,
+    first: int,
+    last: int,
 ) -> None:
-    """Rows `first` to `last` of y[i, p] = start[i] + sum_k values[k] x[offsets[k] + p]."""
-    for segment in range(reach.count):
-        x_at, y_at = segment * reach.x_step, segment * reach.y_step
-        for tile in range(0, reach.length, TILE):
-            end = min(tile + TILE, reach.length)
-            for panel in range(rows.panels):
-                final = panel == rows.panels - 1
+    """y[i, p] = start[i] + sum_k values[k] x[offsets[k] + p], for i in a range."""
+    rows, panels, segments, length = frame[0], frame[1], frame[2], frame[3]
+    lanes, x_step, y_step, y_row = frame[4], frame[5], frame[6], frame[7]
+    wide, narrow = wide_strip(values), narrow_strip(values)
+    for segment in range(segments):
+        for tile in range(0, length, TILE):
+            end = min(tile + TILE, length)
+            for panel in range(panels):
+                relu = frame[8] != 0 and panel == panels - 1
                 for i in range(first, last):
-                    begin = item(rows.cuts, panel * rows.rows + i)
-                    stop = item(rows.cuts, (panel + 1) * rows.rows + i)
-                    if begin == stop and panel > 0 and not (final and relu):
+                    begin = item(cuts, panel * rows + i)
+                    stop = item(cuts, (panel + 1) * rows + i)
+                    if begin == stop and panel > 0 and not relu:
                         continue
+                    near = segment * y_step + i * y_row
+                    far = segment * x_step
                     p = tile
                     while p + width(wide) <= end:
-                        at = y_at + i * reach.y_row + p
-                        strip = _begin(wide, panel, start, i, y, at)
+                        strip = _begin(wide, panel, start, i, y, near + p)
                         for k in range(begin, stop):
-                            strip = _step(
-                                wide, rows, reach, values, k, x, x_at + p, strip
-                            )
-                        _finish(strip, relu and final, y, at)
+                            at = far + p + item(offsets, k) * lanes
+                            strip = _step(wide, values, place(order, k), x, at, strip)
+                        _finish(strip, relu, y, near + p)
                         p += width(wide)
                     while p < end:
-                        at = y_at + i * reach.y_row + p
-                        strip = _begin(narrow, panel, start, i, y, at)
-                        strip = _four(
-                            narrow, rows, reach, values, begin, stop, x, x_at + p, strip
-                        )
-                        _finish(strip, relu and final, y, at)
+                        a = _begin(narrow, panel, start, i, y, near + p)
+                        b = c = d = splat(narrow, 0.0)
+                        k = begin
+                        while k + 4 <= stop:
+                            at = far + p + item(offsets, k) * lanes
+                            a = _step(narrow, values, place(order, k), x, at, a)
+                            at = far + p + item(offsets, k + 1) * lanes
+                            b = _step(narrow, values, place(order, k + 1), x, at, b)
+                            at = far + p + item(offsets, k + 2) * lanes
+                            c = _step(narrow, values, place(order, k + 2), x, at, c)
+                            at = far + p + item(offsets, k + 3) * lanes
+                            d = _step(narrow, values, place(order, k + 3), x, at, d)
+                            k += 4
+                        while k < stop:
+                            at = far + p + item(offsets, k) * lanes
+                            a = _step(narrow, values, place(order, k), x, at, a)
+                            k += 1
+                        _finish(add(add(a, b), add(c, d)), relu, y, near + p)
                         p += width(narrow)
 
 
@@ -129,7 +155,7 @@ def product(
 def _begin(
     lanes: Lanes, panel: int, start: FloatArray, i: int, y: FloatArray, at: int
 ) -> AnyArray:
-    """What the sum starts from: the bias, or what the panels before have left."""
+    """What a sum starts from: the bias, or what the panels before have left."""
     if panel == 0:
         return splat(lanes, item(start, i))
     return load(lanes, y, at)
@@ -137,51 +163,15 @@ def _begin(
 
 @part
 def _step(
-    lanes: Lanes,
-    rows: Rows,
-    reach: Reach,
-    values: FloatArray,
-    k: int,
-    x: FloatArray,
-    at: int,
-    strip: AnyArray,
+    lanes: Lanes, values: FloatArray, k: int, x: FloatArray, at: int, strip: AnyArray
 ) -> AnyArray:
-    """Add stored weight k."""
-    weight = splat(lanes, item(values, place(rows.order, k)))
-    seen = load(lanes, x, at + item(rows.offsets, k) * reach.lanes)
-    return multiply_add(weight, seen, strip)
-
-
-@part
-def _four(
-    lanes: Lanes,
-    rows: Rows,
-    reach: Reach,
-    values: FloatArray,
-    begin: int,
-    stop: int,
-    x: FloatArray,
-    at: int,
-    strip: AnyArray,
-) -> AnyArray:
-    """Add stored weights `begin` to `stop`, four sums in flight, since one would wait."""
-    a, b, c, d = strip, splat(lanes, 0.0), splat(lanes, 0.0), splat(lanes, 0.0)
-    k = begin
-    while k + 4 <= stop:
-        a = _step(lanes, rows, reach, values, k, x, at, a)
-        b = _step(lanes, rows, reach, values, k + 1, x, at, b)
-        c = _step(lanes, rows, reach, values, k + 2, x, at, c)
-        d = _step(lanes, rows, reach, values, k + 3, x, at, d)
-        k += 4
-    while k < stop:
-        a = _step(lanes, rows, reach, values, k, x, at, a)
-        k += 1
-    return add(add(a, b), add(c, d))
+    """Add stored weight k times its strip of the input."""
+    return multiply_add(splat(lanes, item(values, k)), load(lanes, x, at), strip)
 
 
 @part
 def _finish(strip: AnyArray, relu: bool, y: FloatArray, at: int) -> None:
-    """Write the sum, cut off below zero if asked."""
+    """Write a sum, cut off below zero if asked."""
     if relu:
         store(y, at, positive(strip))
     else:
@@ -190,30 +180,35 @@ def _finish(strip: AnyArray, relu: bool, y: FloatArray, at: int) -> None:
 
 @kernel
 def gradient(
-    lanes: Lanes,
-    rows: Rows,
-    reach: Reach,
-    first: int,
-    last: int,
+    frame: IntArray,
+    cuts: IntArray,
+    offsets: IntArray,
+    order: IntArray | None,
     x: FloatArray,
     dy: FloatArray,
     g: FloatArray,
+    first: int,
+    last: int,
 ) -> None:
-    """Add to g[k] the sum over p of x[offsets[k] + p] dy[i, p], for rows i in a range."""
-    for segment in range(reach.count):
-        x_at, y_at = segment * reach.x_step, segment * reach.y_step
-        for tile in range(0, reach.length, TILE):
-            end = min(tile + TILE, reach.length)
-            for panel in range(rows.panels):
+    """Add to g[k] the sum over p of x[offsets[k] + p] dy[i, p], for i in a range."""
+    rows, panels, segments, length = frame[0], frame[1], frame[2], frame[3]
+    lanes, x_step, y_step, y_row = frame[4], frame[5], frame[6], frame[7]
+    strip = narrow_strip(x)
+    for segment in range(segments):
+        for tile in range(0, length, TILE):
+            end = min(tile + TILE, length)
+            for panel in range(panels):
                 for i in range(first, last):
-                    begin = item(rows.cuts, panel * rows.rows + i)
-                    stop = item(rows.cuts, (panel + 1) * rows.rows + i)
-                    for k in range(begin, stop):
-                        far = x_at + item(rows.offsets, k) * reach.lanes
-                        near = y_at + i * reach.y_row
-                        sums = splat(lanes, 0.0)
-                        for p in range(tile, end, width(lanes)):
-                            sums = multiply_add(
-                                load(lanes, x, far + p), load(lanes, dy, near + p), sums
+                    near = segment * y_step + i * y_row
+                    for k in range(
+                        item(cuts, panel * rows + i), item(cuts, (panel + 1) * rows + i)
+                    ):
+                        far = segment * x_step + item(offsets, k) * lanes
+                        sums = splat(strip, 0.0)
+                        for p in range(tile, end, width(strip)):
+                            seen, delta = (
+                                load(strip, x, far + p),
+                                load(strip, dy, near + p),
                             )
-                        g[place(rows.order, k)] += total(sums)
+                            sums = multiply_add(seen, delta, sums)
+                        g[place(order, k)] += total(sums)
