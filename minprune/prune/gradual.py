@@ -88,6 +88,11 @@ class Gradual(Procedure):
         one_of("Gradual", "schedule", schedule, RAMPS)
         self.name = schedule
         self.cut = Cut(criterion, **how)
+        if self.cut.fixed:
+            raise ValueError(
+                "Gradual: granularity 'nm' states one sparsity, which no schedule can "
+                "approach; use OneShot, or StraightThrough, which trains such a pattern"
+            )
 
     def plan(self, run: Run) -> Schedule:
         """The schedule in steps of this run."""

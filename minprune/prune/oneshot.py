@@ -18,9 +18,9 @@ class OneShot(Procedure):
     ----------
     criterion : str
         A name from `minprune.criteria.CATALOG`.
-    sparsity : share
+    sparsity : share, optional
         Share to remove of the original number of weights (or units), what is already
-        gone included.
+        gone included. Needed unless the granularity is "nm", which states its own.
     **how
         As in `Cut`: scope, granularity, min_keep, exclude, examples, seed, ...
 
@@ -46,11 +46,22 @@ class OneShot(Procedure):
     """
 
     def __init__(
-        self, criterion: str = "magnitude", *, sparsity: Share, **how: Unpack[Options]
+        self,
+        criterion: str = "magnitude",
+        *,
+        sparsity: Share | None = None,
+        **how: Unpack[Options],
     ) -> None:
-        share("OneShot", sparsity)
-        self.sparsity = sparsity
         self.cut = Cut(criterion, **how)
+        self.sparsity = sparsity
+        if sparsity is not None:
+            share("OneShot", sparsity)
+        if (sparsity is None) != self.cut.fixed:
+            raise ValueError(
+                f"OneShot: granularity is {self.cut.granularity!r} and sparsity is "
+                f"{sparsity}; 'nm' takes its sparsity from keep and group, all others "
+                f"need one"
+            )
 
     def run(self, net: Network, data: Dataset | None = None) -> Count:
         """Prune a network in place.

@@ -1,11 +1,13 @@
 """Scores of a whole network: the card by its name, its evidence, one call a weight."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
-from minprune._check import FloatArray, one_of, positive_int
+from minprune._check import AnyArray, FloatArray, one_of, positive_int
 from minprune._random import stream
 from minprune.criteria import CATALOG, Card
+from minprune.criteria.evidence import EVIDENCE, WITHOUT_DATA, collect
 from minprune.data import Dataset
 from minprune.nn.network import Network
 
@@ -34,6 +36,7 @@ def score(
     batch: int = BATCH,
     seed: int = 0,
     round: int = 0,
+    given: Mapping[str, Mapping[str, AnyArray]] | None = None,
     **options: Any,
 ) -> dict[str, FloatArray]:
     """How much each prunable weight of a network matters, by a named criterion.
@@ -53,6 +56,8 @@ def score(
         Draws the samples, and the scores of a criterion that draws.
     round : int
         Names a fresh stream for a criterion that draws: another round, another lot.
+    given : dict of evidence name to dict of weight name to ndarray, optional
+        Evidence that the network does not hold, such as the `dense_weight` of FORCE.
     **options
         Keyword arguments of the criterion.
 
@@ -77,56 +82,41 @@ def score(
     {'0.weight': array([[1., 3.], [2., 0.]])}
     """
     card = card_of("score", criterion)
-    if card.needs == ("weight",):
-        evidence = {name: {"weight": weight} for name, weight in net.weights().items()}
-    elif data is None:
+    given = {} if given is None else given
+    asked = tuple(need for need in card.needs if need not in given)
+    for need in asked:
+        if need not in EVIDENCE:
+            raise ValueError(
+                f"score: {criterion!r} asks for {need}, which a network alone does not "
+                f"hold; pass it as given={{{need!r}: {{weight name: array}}}}"
+            )
+    if data is None and not set(asked) <= WITHOUT_DATA:
         raise ValueError(
-            f"score: {criterion!r} asks for {', '.join(card.needs)}, which takes data; "
+            f"score: {criterion!r} asks for {', '.join(asked)}, which takes data; "
             f"expected a Dataset"
         )
-    else:
-        evidence = collect(
-            net,
-            data.train,
-            card.needs,
-            examples=positive_int("score", "examples", examples),
-            batch=positive_int("score", "batch", batch),
-            seed=seed,
-        )
+    evidence = collect(
+        net,
+        data,
+        asked,
+        examples=examples_of(examples, data),
+        batch=positive_int("score", "batch", batch),
+        seed=seed,
+    )
+    for need, by_weight in given.items():
+        for name, known in evidence.items():
+            known[need] = by_weight[name]
     draws = "rng" in inspect.signature(card.function).parameters
     scores = {}
     for name, known in evidence.items():
-        given = dict(options)
+        how = dict(options)
         if draws:
-            given["rng"] = stream(seed, "score", criterion, name, round)
-        scores[name] = card.function(*(known[need] for need in card.needs), **given)
+            how["rng"] = stream(seed, "score", criterion, name, round)
+        scores[name] = card.function(*(known[need] for need in card.needs), **how)
     return scores
 
 
-def collect(
-    net: Network,
-    split: Any,
-    needs: tuple[str, ...],
-    *,
-    examples: int,
-    batch: int,
-    seed: int,
-) -> Any:
-    """Weight and grad."""
-    from minprune._check import one_of as known
-    from minprune.nn import cross_entropy
-
-    for need in needs:
-        known("collect", "evidence", need, ("weight", "grad"))
-    rows = stream(seed, "evidence").permutation(len(split))[:examples]
-    total: Any = {}
-    for part in range(0, len(rows), batch):
-        some = rows[part : part + batch]
-        _, delta = cross_entropy(net.forward(net.enter(split.x[some])), split.y[some])
-        net.backward(delta * (len(some) / len(rows)))
-        grads = net.gradients()
-        for name in net.weights():
-            total[name] = total.get(name, 0) + grads[name].astype("f8")
-    return {
-        name: {"weight": w, "grad": total[name]} for name, w in net.weights().items()
-    }
+def examples_of(examples: int, data: Dataset | None) -> int:
+    """As many examples as were asked for, or as there are."""
+    examples = positive_int("score", "examples", examples)
+    return examples if data is None else min(examples, len(data.train))

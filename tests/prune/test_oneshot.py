@@ -99,3 +99,103 @@ def test_a_sparsity_out_of_range_is_refused(sparsity):
 def test_a_criterion_that_looks_at_data_says_that_there_are_none():
     with pytest.raises(ValueError, match="'taylor' asks for weight, grad"):
         prune.OneShot("taylor", sparsity=0.5).run(linear())
+
+
+UNITS = {
+    "row": {"granularity": "row"},
+    "filter": {"granularity": "filter"},
+    "channel": {"granularity": "channel"},
+    "kernel": {"granularity": "kernel"},
+    "column": {"granularity": "column"},
+    "block": {"granularity": "block", "block": (4, 1)},
+}
+
+
+def unit(how, at, shape, groups):
+    """The unit that a weight belongs to, by definition."""
+    place = int(np.ravel_multi_index(at[1:], shape[1:]))
+    return {
+        "row": at[0],
+        "filter": at[0],
+        # The only grouped convolution here is depthwise: each output reads its own.
+        "channel": at[1] if groups == 1 else at[0],
+        "kernel": at[:2],
+        "column": place,
+        "block": (at[0] // 4, place),
+    }[how["granularity"]]
+
+
+@pytest.mark.parametrize("how", UNITS.values(), ids=UNITS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_units_stay_or_go_whole_and_the_count_of_units_is_exact(name, how):
+    net = NETWORKS[name]()
+    prune.OneShot("magnitude", sparsity=0.4, min_keep=0, **how).run(net)
+    asked, gone = 0, 0
+    names = list(net.weights())
+    left_alone = {"row": names[-1], "filter": names[-1], "channel": names[0]}
+    for weight, mask in net.masks().items():
+        if weight == left_alone.get(how["granularity"]):
+            assert mask.all()
+            continue
+        layer, _ = net.owner("test", weight)
+        groups = getattr(layer, "groups", 1)
+        units = {}
+        for at in np.ndindex(mask.shape):
+            units.setdefault(unit(how, at, mask.shape, groups), set()).add(
+                bool(mask[at])
+            )
+        assert all(len(states) == 1 for states in units.values())
+        asked += len(units)
+        gone += sum(states == {False} for states in units.values())
+    assert gone == round(Fraction(4, 10) * asked)
+
+
+def test_two_of_every_four_inputs_stay():
+    net = linear()
+    dense = np.abs(net.weights()["fc1.weight"])
+    prune.OneShot("magnitude", granularity="nm", keep=2, group=4).run(net)
+    mask = net.masks()["fc1.weight"].reshape(-1, 4)
+    groups = dense.reshape(-1, 4)
+    for stays, group in zip(mask, groups, strict=True):
+        assert stays.sum() == 2
+        assert group[stays].min() >= group[~stays].max()
+
+
+def test_a_filter_criterion_prunes_filters_without_being_told():
+    net = NETWORKS["conv"]()
+    norms = np.abs(net.weights()["conv.weight"]).sum(axis=(1, 2, 3))
+    prune.OneShot("l1_norm", sparsity=0.5, scope="layer").run(net)
+    stays = net.masks()["conv.weight"].any(axis=(1, 2, 3))
+    assert stays.sum() == 3
+    assert norms[stays].min() >= norms[~stays].max()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"granularity": "blob", "sparsity": 0.5}, "did you mean 'block'"),
+        ({"granularity": "block", "sparsity": 0.5}, "such as block=\\(4, 1\\)"),
+        ({"granularity": "nm", "keep": 2}, "keep=2, group=4"),
+        ({"granularity": "nm", "keep": 2, "group": 4, "sparsity": 0.5}, "others need"),
+        ({}, "others need one"),
+        ({"reduce": "median", "sparsity": 0.5}, "no reduction 'median'"),
+    ],
+)
+def test_what_a_granularity_lacks_is_said(how, message):
+    with pytest.raises(ValueError, match=message):
+        prune.OneShot("magnitude", **how)
+
+
+def test_filter_scores_cannot_choose_weights():
+    with pytest.raises(ValueError, match="granularity 'weight' cannot use"):
+        prune.OneShot("l1_norm", sparsity=0.5, granularity="weight").run(linear())
+
+
+def test_a_solver_is_no_score():
+    with pytest.raises(ValueError, match="'sparsegpt' is a solver"):
+        prune.OneShot("sparsegpt", sparsity=0.5)
+
+
+def test_evidence_that_no_network_holds_has_to_be_given():
+    with pytest.raises(ValueError, match="asks for dense_weight"):
+        prune.OneShot("force", sparsity=0.5).run(linear(), digits())
