@@ -11,21 +11,27 @@ from minprune.nn.activation import (
     Softmax,
     Tanh,
 )
-from minprune.nn.chain import Concat, Residual, Sequential
+from minprune.nn.chain import Concat, Heads, Residual, Sequential, SqueezeExcite
 from minprune.nn.conv import Conv1d, Conv2d
+from minprune.nn.dropout import Dropout
+from minprune.nn.embedding import Embedding
 from minprune.nn.layer import EVAL, KINDS, Layer, Mode
 from minprune.nn.linear import Linear
 from minprune.nn.loss import cross_entropy, mean_squared_error
 from minprune.nn.network import Network
-from minprune.nn.norm import BatchNorm
+from minprune.nn.norm import BatchNorm, LayerNorm
 from minprune.nn.optim import SGD, Adam, AdamW
 from minprune.nn.pool import AvgPool1d, AvgPool2d, GlobalAvgPool, MaxPool1d, MaxPool2d
+from minprune.nn.recurrent import GRU, LSTM, RNN
 from minprune.nn.train import Epoch, Procedure, Run, evaluate, train
 
 __all__ = [
     "EVAL",
     "GELU",
+    "GRU",
     "KINDS",
+    "LSTM",
+    "RNN",
     "SGD",
     "Adam",
     "AdamW",
@@ -35,10 +41,14 @@ __all__ = [
     "Concat",
     "Conv1d",
     "Conv2d",
+    "Dropout",
+    "Embedding",
     "Epoch",
     "Flatten",
     "GlobalAvgPool",
+    "Heads",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "MaxPool1d",
@@ -53,6 +63,7 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Softmax",
+    "SqueezeExcite",
     "Tanh",
     "cross_entropy",
     "evaluate",

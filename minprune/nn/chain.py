@@ -1,4 +1,4 @@
-"""Layers made of layers: one after the other, around, side by side."""
+"""Layers made of layers: one after the other, around, side by side, one by another."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -173,3 +173,84 @@ class Concat(Layer):
             for branch, part in zip(self.children.values(), parts, strict=True)
         ]
         return sum(gradients[1:], start=gradients[0])
+
+
+@register("Heads")
+class Heads(Concat):
+    """Several answers from one trunk: named branches whose outputs are stacked.
+
+    Parameters
+    ----------
+    *branches : Layer, or one mapping of str to Layer
+        Each ends flat. `rows` says which outputs are whose.
+
+    Examples
+    --------
+    >>> from minprune.nn.linear import Linear
+    >>> heads = Heads({"digit": Linear(4, 10), "slant": Linear(4, 1)})
+    >>> heads.output_shape((4,)), heads.rows((4,))
+    ((11,), {'digit': slice(0, 10, None), 'slant': slice(10, 11, None)})
+    """
+
+    def rows(self, shape: Shape) -> dict[str, slice]:
+        """Which outputs each head gives, for samples of `shape` at the heads."""
+        rows, first = {}, 0
+        for name, branch in self.children.items():
+            count = branch.output_shape(shape)[0]
+            rows[name] = slice(first, first + count)
+            first += count
+        return rows
+
+
+@register("SqueezeExcite")
+class SqueezeExcite(Layer):
+    """Channels weighted by a glance at all of them, ``y = x * gate(x)``.
+
+    Parameters
+    ----------
+    gate : Layer
+        From (C, ...) to (C,): by custom a global average pool, two linear layers with a
+        ReLU between them, and a sigmoid.
+
+    References
+    ----------
+    .. [1] J. Hu, L. Shen and G. Sun, "Squeeze-and-excitation networks",
+       CVPR 2018, Sec. 3. arXiv:1709.01507
+    """
+
+    def __init__(self, gate: Layer) -> None:
+        super().__init__()
+        self.children["gate"] = gate
+
+    @classmethod
+    def assemble(
+        cls, children: dict[str, Layer], **arguments: object
+    ) -> "SqueezeExcite":
+        """See `Layer.assemble`."""
+        return cls(children["gate"], **arguments)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Unchanged; the gate has to give one number for each channel."""
+        gates = self.children["gate"].output_shape(shape)
+        if gates != shape[:1]:
+            raise misfit(
+                "SqueezeExcite", shape, f"a gate that gives {shape[:1]}, not {gates}"
+            )
+        return shape
+
+    def macs(self, shape: Shape) -> int:
+        """Those of the gate."""
+        return self.children["gate"].macs(shape)
+
+    def forward(self, x: FloatArray, mode: Mode = EVAL) -> FloatArray:
+        """Each channel times its gate."""
+        gate = self.children["gate"].forward(x, mode)
+        self._x = x
+        self._gate = gate.reshape(len(gate), *(1,) * (x.ndim - 2), gate.shape[-1])
+        return x * self._gate
+
+    def backward(self, dy: FloatArray) -> FloatArray:
+        """The product rule: past the gate, and through it."""
+        places = tuple(range(1, dy.ndim - 1))
+        through = self.children["gate"].backward((dy * self._x).sum(axis=places))
+        return dy * self._gate + through

@@ -15,7 +15,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minprune._check import FloatArray, positive_int
-from minprune.nn.layer import EVAL, Layer, Mode, Shape, as_given, register
+from minprune.nn.layer import (
+    EVAL,
+    Layer,
+    Mode,
+    Shape,
+    as_given,
+    parameter,
+    register,
+)
 from minprune.nn.window import Padding, Size, Window, plane_shape, planes, window
 
 SCRATCH = 4 * 2**20
@@ -77,7 +85,7 @@ class Convolution(Layer):
         shape = (out_channels, in_channels // groups, *kernel)
         self.params["weight"] = self.new_weight(shape)
         if bias:
-            self.params["bias"] = np.zeros(out_channels, np.float32)
+            self.params["bias"] = parameter(kind, (out_channels,))
 
     def arguments(self) -> dict[str, Any]:
         """See `Layer.arguments`."""

@@ -16,6 +16,7 @@ Numbers
 """
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minprune._check import AnyArray, BoolArray, FloatArray, IntArray, one_of
-from minprune.files import stored
+from minprune.files import LIMIT_BYTES, stored
 
 Shape = tuple[int, ...]
 
@@ -70,7 +71,7 @@ class Layer:
     """
 
     kind: ClassVar[str] = ""
-    prunable: ClassVar[tuple[str, ...]] = ()
+    prunable: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.params: dict[str, FloatArray] = {}
@@ -90,7 +91,7 @@ class Layer:
 
     def new_weight(self, shape: Shape) -> FloatArray:
         """Memory for a weight of this logical shape, zero; sparse layers hold less."""
-        return np.zeros(shape, np.float32)
+        return parameter(self.kind, shape)
 
     def reset(self, rng: np.random.Generator) -> None:
         """Draw initial values for the parameters; masks stay and are applied."""
@@ -241,6 +242,16 @@ def build(kind: str, arguments: dict[str, Any], children: dict[str, Layer]) -> L
 def _float(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """float64 stays, everything else is trained in float32."""
     return dtype if dtype == np.float64 else np.dtype(np.float32)
+
+
+def parameter(kind: str, shape: Shape, value: float = 0.0) -> FloatArray:
+    """Memory for a parameter; refused where no reader would take the file it makes."""
+    if (size := 4 * math.prod(shape)) > LIMIT_BYTES:
+        raise ValueError(
+            f"{kind}: a parameter of shape {shape} takes {size} bytes; the limit is "
+            f"{LIMIT_BYTES}"
+        )
+    return np.full(shape, value, np.float32) if value else np.zeros(shape, np.float32)
 
 
 def as_given(y: FloatArray, x: FloatArray) -> FloatArray:

@@ -5,7 +5,16 @@ from typing import Any
 import numpy as np
 
 from minprune._check import FloatArray, positive_int
-from minprune.nn.layer import EVAL, Layer, Mode, Shape, as_given, misfit, register
+from minprune.nn.layer import (
+    EVAL,
+    Layer,
+    Mode,
+    Shape,
+    as_given,
+    misfit,
+    parameter,
+    register,
+)
 
 
 @register("Linear")
@@ -49,7 +58,7 @@ class Linear(Layer):
         self.out_features = positive_int("Linear", "out_features", out_features)
         self.params["weight"] = self.new_weight((out_features, in_features))
         if bias:
-            self.params["bias"] = np.zeros(out_features, np.float32)
+            self.params["bias"] = parameter("Linear", (out_features,))
 
     def arguments(self) -> dict[str, Any]:
         """See `Layer.arguments`."""

@@ -1,11 +1,21 @@
-"""Normalization: each channel brought to zero mean and unit variance."""
+"""Normalization: each channel, or each sample, brought to zero mean, unit variance."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from minprune._check import FloatArray, positive_int
-from minprune.nn.layer import EVAL, Layer, Mode, Shape, as_given, misfit, register
+from minprune.nn.layer import (
+    EVAL,
+    Layer,
+    Mode,
+    Shape,
+    as_given,
+    misfit,
+    parameter,
+    register,
+)
 
 
 @register("BatchNorm")
@@ -58,10 +68,10 @@ class BatchNorm(Layer):
         self.num_features = positive_int("BatchNorm", "num_features", num_features)
         self.eps, self.momentum = float(eps), float(momentum)
         if affine:
-            self.params["weight"] = np.ones(num_features, np.float32)
-            self.params["bias"] = np.zeros(num_features, np.float32)
-        self.buffers["running_mean"] = np.zeros(num_features, np.float32)
-        self.buffers["running_var"] = np.ones(num_features, np.float32)
+            self.params["weight"] = parameter("BatchNorm", (num_features,), 1)
+            self.params["bias"] = parameter("BatchNorm", (num_features,))
+        self.buffers["running_mean"] = parameter("BatchNorm", (num_features,))
+        self.buffers["running_var"] = parameter("BatchNorm", (num_features,), 1)
 
     def arguments(self) -> dict[str, Any]:
         """See `Layer.arguments`."""
@@ -138,3 +148,84 @@ class BatchNorm(Layer):
     def _along(values: FloatArray, x: FloatArray) -> FloatArray:
         """One value for each channel, shaped to broadcast over `x`."""
         return values.reshape(-1, *(1,) * (x.ndim - 1))
+
+
+@register("LayerNorm")
+class LayerNorm(Layer):
+    r"""Layer normalization: each sample by its own mean and variance, over all axes.
+
+    Parameters
+    ----------
+    normalized_shape : int or sequence of int
+        Shape of one sample.
+    eps : float
+        Added to the variance before the root.
+    affine : bool
+        Whether a scale (`weight`) and a shift (`bias`) follow, one for each entry.
+
+    Notes
+    -----
+    The formulas are those of `BatchNorm` in training with the means taken over a sample
+    instead of over the batch, in evaluation too: nothing is remembered.
+
+    References
+    ----------
+    .. [1] J. Ba, J. Kiros and G. Hinton, "Layer normalization", 2016, eq. 3 and 4.
+       arXiv:1607.06450
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        affine: bool = True,
+    ) -> None:
+        super().__init__()
+        sizes = normalized_shape
+        sizes = [sizes] if isinstance(sizes, int | np.integer) else list(sizes)
+        self.shape = tuple(positive_int("LayerNorm", "shape", n) for n in sizes)
+        self.eps = float(eps)
+        if affine:
+            self.params["weight"] = parameter("LayerNorm", self.shape, 1)
+            self.params["bias"] = parameter("LayerNorm", self.shape)
+
+    def arguments(self) -> dict[str, Any]:
+        """See `Layer.arguments`."""
+        return {
+            "normalized_shape": list(self.shape),
+            "eps": self.eps,
+            "affine": "weight" in self.params,
+        }
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """The identity behind the normalization; nothing is random."""
+        if self.params:
+            self.params["weight"][...] = 1
+            self.params["bias"][...] = 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Unchanged."""
+        if shape != self.shape:
+            raise misfit("LayerNorm", shape, str(self.shape))
+        return shape
+
+    def forward(self, x: FloatArray, mode: Mode = EVAL) -> FloatArray:
+        """The same in training and in evaluation."""
+        entries = tuple(range(x.ndim - 1))
+        centered = x - x.mean(axis=entries)
+        self._inverse = 1 / np.sqrt((centered * centered).mean(axis=entries) + self.eps)
+        self._normal = y = centered * self._inverse
+        if self.params:
+            y = y * self.params["weight"][..., None] + self.params["bias"][..., None]
+        return as_given(y, x)
+
+    def backward(self, dy: FloatArray) -> FloatArray:
+        """As for `BatchNorm`, sample by sample."""
+        entries, delta = tuple(range(dy.ndim - 1)), dy
+        if self.params:
+            self.grads["weight"] = (self._normal * dy).sum(axis=-1)
+            self.grads["bias"] = dy.sum(axis=-1)
+            delta = dy * self.params["weight"][..., None]
+        through_scale = self._normal * (self._normal * delta).mean(axis=entries)
+        dx = (delta - delta.mean(axis=entries) - through_scale) * self._inverse
+        return as_given(dx, dy)
