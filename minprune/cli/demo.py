@@ -54,7 +54,7 @@ def _told(figures: dict[str, Any]) -> str:
             "",
             f"The single-file player {agrees} the engine on the whole test split: "
             f"largest difference {figures['player_difference']:.1e}, "
-            f"{figures['player_share_of_bound']:.1%} of the rounding bound.",
+            f"{figures['player_share_of_bound']:.2g} of the rounding bound.",
             "",
             *(f"{name + ':':<9}{path}" for name, path in figures["files"].items()),
         ]

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 INK, BLUE, ORANGE, GREEN = "#333333", "#2b6cb0", "#c05621", "#2f855a"
 LINES = (BLUE, ORANGE, GREEN, "#805ad5", "#b83280")
+WIDTH = 5.4
+"""Inches; with 11-point letters, text stays legible 10 cm wide."""
+
 SETTINGS = {
     "font.size": 11,
     "axes.spines.top": False,
@@ -141,12 +144,12 @@ def _coarse(mask: BoolArray, widest: int = 400) -> Any:
 
 
 def _svg(draw: Any, height: float) -> str:
-    """The picture that `draw` puts on an empty figure of 7 by `height` inches."""
+    """The picture that `draw` puts on an empty figure, readable on a phone."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context(SETTINGS):
-        figure = Figure(figsize=(7, height), layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         draw(figure)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})

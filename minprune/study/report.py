@@ -29,8 +29,9 @@ h2 { font-size: 1.15rem; margin-top: 2rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #e2e2e2; }
-th:first-child, td:first-child, td.text { text-align: left; }
+th:first-child, td:first-child, .text { text-align: left; }
 td { white-space: nowrap; } td.text { white-space: normal; min-width: 14rem; }
+@media (max-width: 32rem) { table { font-size: .8rem; } th, td { padding: .25rem; } }
 svg { width: 100%; height: auto; } .note { color: #555; font-size: .9rem; }
 code { background: #f3f3f3; padding: .1rem .25rem; overflow-wrap: anywhere; }
 .good { color: #22543d; } .bad { color: #9b2c2c; }
@@ -143,7 +144,7 @@ def _verdict(figures: dict[str, Any]) -> str:
         f'<p class="{"good" if good else "bad"}">The single-file player {words} the '
         f"engine on every test sample: largest difference "
         f"{figures['player_difference']:.1e}, which is "
-        f"{figures['player_share_of_bound']:.1%} of what rounding alone may do.</p>"
+        f"{figures['player_share_of_bound']:.2g} of what rounding alone may do.</p>"
     )
 
 
