@@ -10,7 +10,7 @@ functions promise, clause by clause.
 {'w1': array([ True, False,  True]), 'w2': array([False,  True])}
 """
 
-from minprune.masks import schedule, units
+from minprune.masks import allocate, schedule, units
 from minprune.masks._request import Masks, Scope, Scores
 from minprune.masks.count import Share, apportion, kept, removed, rounded, share
 from minprune.masks.nm import best_square, greedy_square, keep_of_group
@@ -29,6 +29,7 @@ __all__ = [
     "Share",
     "Units",
     "above",
+    "allocate",
     "apportion",
     "at_least",
     "at_quantile",
