@@ -7,6 +7,7 @@ what it checked, so that it can stand where the value is first used.
 """
 
 import difflib
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -122,11 +123,13 @@ def batch_array(
     dtype = np.dtype(dtype)
     *rows, batch = shape
     padded = -(-batch // LANE) * LANE
-    count = int(np.prod(rows, dtype=np.int64)) * padded
-    raw = np.zeros(count * dtype.itemsize + ALIGNMENT, np.uint8)
+    count = math.prod(rows) * padded
+    raw = np.empty(count * dtype.itemsize + ALIGNMENT, np.uint8)
     skip = -raw.ctypes.data % ALIGNMENT
     whole = raw[skip : skip + count * dtype.itemsize].view(dtype)
-    return whole.reshape(*rows, padded)[..., :batch]
+    whole = whole.reshape(*rows, padded)
+    whole[..., batch:] = 0
+    return whole[..., :batch]
 
 
 def is_batch_array(x: AnyArray) -> bool:

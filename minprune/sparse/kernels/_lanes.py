@@ -86,6 +86,11 @@ def store(y: AnyArray, at: int, strip: AnyArray) -> None:
     _span(y, at, len(strip))[:] = strip
 
 
+def gather(lanes: Lanes, x: AnyArray, offsets: AnyArray, at: int) -> AnyArray:
+    """``x[offsets[at : at + width]]``."""
+    return x[_span(offsets, at, lanes.width)]
+
+
 def splat(lanes: Lanes, number: Any) -> AnyArray:
     """The same number in every lane."""
     return np.full(lanes.width, number, lanes.dtype)
@@ -213,6 +218,24 @@ def _store(_: Any, y: Any, at: Any, strip: Any) -> Any:
     return types.void(y, types.intp, strip), code
 
 
+def _gather(_: Any, lanes: Any, x: Any, offsets: Any, at: Any) -> Any:
+    strip = _StripType(lanes.width, lanes.dtype)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """One load for each lane: where the machine has a gather, LLVM finds it."""
+        found = ir.Constant(_vector(strip), ir.Undefined)
+        for lane in range(strip.width):
+            place = builder.add(args[3], args[3].type(lane))
+            far = _widened(builder, offsets, _address(
+                context, builder, offsets, args[2], place, 1
+            ))
+            number = builder.load(_address(context, builder, x, args[1], far, 1))
+            found = builder.insert_element(found, number, ir.IntType(32)(lane))
+        return found
+
+    return strip(lanes, x, offsets, types.intp), code
+
+
 def _splat(_: Any, lanes: Any, number: Any) -> Any:
     strip = _StripType(lanes.width, lanes.dtype)
 
@@ -273,15 +296,20 @@ def _total(_: Any, a: Any) -> Any:
     return a.dtype(a), code
 
 
+def _widened(builder: Any, x: Any, address: Any) -> Any:
+    """What stands there; an integer as wide as an index."""
+    number = builder.load(address)
+    if not isinstance(x.dtype, types.Integer) or x.dtype.bitwidth == 64:
+        return number
+    widen = builder.sext if x.dtype.signed else builder.zext
+    return widen(number, ir.IntType(64))
+
+
 def _item(_: Any, x: Any, at: Any) -> Any:
     whole = isinstance(x.dtype, types.Integer)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        number = builder.load(_address(context, builder, x, args[0], args[1], 1))
-        if not whole or x.dtype.bitwidth == 64:
-            return number
-        widen = builder.sext if x.dtype.signed else builder.zext
-        return widen(number, ir.IntType(64))
+        return _widened(builder, x, _address(context, builder, x, args[0], args[1], 1))
 
     return (types.intp if whole else x.dtype)(x, types.intp), code
 
@@ -313,6 +341,7 @@ narrow_strip = _either(narrow_strip, _token(narrow_strip))
 width = _either(width, _width)
 load = _either(load, _load)
 store = _either(store, _store)
+gather = _either(gather, _gather)
 splat = _either(splat, _splat)
 multiply_add = _either(multiply_add, _multiply_add)
 add = _either(add, _add)

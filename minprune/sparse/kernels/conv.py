@@ -10,6 +10,7 @@ rows and columns that leave the same remainder: within a phase, every convolutio
 stride one. A signal is a plane of one row; pointwise and depthwise are not special.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -360,8 +361,9 @@ def _spread(layout: Layout, x: FloatArray, lanes: int, dtype: Any) -> FloatArray
     """The phases of the padded input, with room behind for a strip to reach into."""
     count = layout.window.stride[0] * layout.window.stride[1]
     shape = (count, layout.channels, *layout.phase, lanes)
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     memory = batch_array((size + layout.phase[1] * lanes + TILE,), dtype)
+    memory[...] = 0
     layout.spread(x, memory[:size].reshape(shape))
     return memory
 
@@ -411,6 +413,7 @@ def _backward(
     lanes = lanes_for(dy.shape[-1])
     (height, width), (top, left) = layout.delta, layout.margin
     framed = batch_array((len(dy), height, width, lanes), dx.dtype)
+    framed[...] = 0
     rows, columns = layout.output
     framed[:, top : top + rows, left : left + columns, : dy.shape[-1]] = dy
     # Row `first` of a phase, at its farthest tap: where the first segment begins.
@@ -436,6 +439,7 @@ def _gradient(layout: Layout, x: FloatArray, dy: FloatArray, g: FloatArray) -> N
     memory = _spread(layout, x, lanes, g.dtype)
     near = batch_array((*dy.shape[:3], lanes), g.dtype)
     near[..., : dy.shape[-1]] = dy
+    near[..., dy.shape[-1] :] = 0
     length, step = columns * lanes, layout.phase[1] * lanes
     where = _frame(layout.rows, rows, length, lanes, step)
     run_gradient(layout.rows, where, memory, flat(near), g)

@@ -5,6 +5,7 @@ stored, and serves every batch size: offsets count positions, and a position's l
 multiplied in by the kernel.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -85,8 +86,9 @@ def lanes_for(batch: int) -> int:
 
 def flat(x: AnyArray) -> FloatArray:
     """All memory of a `batch_array` as one axis, the padding behind rows included."""
-    lanes = x.strides[-2] // x.itemsize if x.ndim > 1 and x.size else 0
-    shape = (int(np.prod(x.shape[:-1])) * lanes,)
+    if x.flags.c_contiguous:
+        return x.reshape(-1)
+    shape = (math.prod(x.shape[:-1]) * (x.strides[-2] // x.itemsize),)
     memory: FloatArray = np.lib.stride_tricks.as_strided(x, shape, (x.itemsize,))
     return memory
 

@@ -30,6 +30,7 @@ from minprune.sparse.kernels._jit import kernel, part
 from minprune.sparse.kernels._lanes import (
     Lanes,
     add,
+    gather,
     item,
     load,
     multiply_add,
@@ -176,6 +177,40 @@ def _finish(strip: AnyArray, relu: bool, y: FloatArray, at: int) -> None:
         store(y, at, positive(strip))
     else:
         store(y, at, strip)
+
+
+@kernel
+def column(
+    cuts: IntArray,
+    offsets: IntArray,
+    values: FloatArray,
+    start: FloatArray,
+    x: FloatArray,
+    y: FloatArray,
+    relu: bool,
+    first: int,
+    last: int,
+) -> None:
+    """The product with a single sample, packed: strips run along stored weights.
+
+    y[i] = start[i] + sum_k values[k] x[offsets[k]], for i in a range; `cuts` is of one
+    panel. Inputs are gathered, so this pays only where a strip of samples would be empty.
+    """
+    lanes = narrow_strip(values)
+    rows = len(y)
+    for i in range(first, last):
+        k, stop = item(cuts, i), item(cuts, rows + i)
+        sums = splat(lanes, 0.0)
+        while k + width(lanes) <= stop:
+            seen = gather(lanes, x, offsets, k)
+            sums = multiply_add(load(lanes, values, k), seen, sums)
+            k += width(lanes)
+        rest = item(start, i)
+        while k < stop:
+            rest += item(values, k) * item(x, item(offsets, k))
+            k += 1
+        rest += total(sums)
+        y[i] = 0.0 if relu and rest < 0.0 else rest
 
 
 @kernel
