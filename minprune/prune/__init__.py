@@ -4,10 +4,46 @@ Every procedure is a small object. Those that take part in training are `Procedu
 ``nn.train(..., procedures=[...])`` and combine by standing in one list.
 """
 
+from minprune.prune.adaptive import AdaptiveThreshold
+from minprune.prune.admm import ADMM
 from minprune.prune.cut import Cut
+from minprune.prune.edge_popup import EdgePopup
 from minprune.prune.gradual import Gradual
+from minprune.prune.hard_concrete import HardConcrete
+from minprune.prune.movement import Movement, SoftMovement
 from minprune.prune.oneshot import OneShot
+from minprune.prune.phases import Phases
+from minprune.prune.powerprop import Powerpropagation
 from minprune.prune.recover import recover
+from minprune.prune.regularized import GrowingPenalty, Regularized
 from minprune.prune.score import score
+from minprune.prune.soft_filters import SoftFilters
+from minprune.prune.soft_threshold import SoftThreshold
+from minprune.prune.straight_through import StraightThrough
+from minprune.prune.surgery import Surgery
+from minprune.prune.top_kast import TopKAST
+from minprune.prune.variational import VariationalDropout
 
-__all__ = ["Cut", "Gradual", "OneShot", "recover", "score"]
+__all__ = [
+    "ADMM",
+    "AdaptiveThreshold",
+    "Cut",
+    "EdgePopup",
+    "Gradual",
+    "GrowingPenalty",
+    "HardConcrete",
+    "Movement",
+    "OneShot",
+    "Phases",
+    "Powerpropagation",
+    "Regularized",
+    "SoftFilters",
+    "SoftMovement",
+    "SoftThreshold",
+    "StraightThrough",
+    "Surgery",
+    "TopKAST",
+    "VariationalDropout",
+    "recover",
+    "score",
+]

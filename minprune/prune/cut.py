@@ -10,7 +10,7 @@ from minprune._check import AnyArray, BoolArray, FloatArray, one_of
 from minprune.data import Dataset
 from minprune.masks import select
 from minprune.masks._request import Scope
-from minprune.masks.count import Share
+from minprune.masks.count import Share, removed
 from minprune.masks.nm import keep_of_group
 from minprune.masks.units import UNITS, Units, blocks, channels
 from minprune.nn.network import Network
@@ -133,6 +133,7 @@ class Cut:
         round: int = 0,
         given: Mapping[str, Mapping[str, AnyArray]] | None = None,
         previous: Mapping[str, BoolArray] | None = None,
+        rising: bool = False,
     ) -> Masks:
         """The masks of the scored weights at this sparsity.
 
@@ -145,6 +146,9 @@ class Cut:
         previous : dict of weight name to ndarray of bool, optional
             What may stay; left out, the masks of the network: what is gone stays gone
             (M.5).
+        rising : bool
+            A step on the way to more: where more is gone already than is asked for,
+            nothing goes, instead of an error.
         """
         if (sparsity is None) != self.fixed:
             raise ValueError(
@@ -171,13 +175,14 @@ class Cut:
                 if name not in out
             }
         units = {name: self._units(net, name) for name in scores}
-        kept = select(
+        kept = choose(
             {name: self._reduced(s, units[name], name) for name, s in scores.items()},
-            sparsity=sparsity,
-            scope=self.scope,
+            sparsity,
+            self.scope,
+            {n: units[n].max(there[n].astype(float)) > 0 for n in scores},
             min_keep=self.min_keep,
             exclude=[name for name in out if name in scores],
-            previous={n: units[n].max(there[n].astype(float)) > 0 for n in scores},
+            rising=rising,
         )
         return {name: units[name].expand(kept[name]) & there[name] for name in scores}
 
@@ -229,3 +234,48 @@ class Cut:
     def __str__(self) -> str:
         scope = self.scope if isinstance(self.scope, str) else "group"
         return f"{self.criterion} by {self.granularity}, scope {scope}"
+
+
+def choose(
+    scores: Mapping[str, FloatArray],
+    sparsity: Any,
+    scope: Scope,
+    previous: Masks,
+    *,
+    min_keep: int | Mapping[str, int] | None = None,
+    exclude: Iterable[str] = (),
+    rising: bool = False,
+) -> Masks:
+    """`masks.select`, which with `rising` asks for no less than is gone already."""
+    if not rising:
+        return select(
+            scores,
+            sparsity=sparsity,
+            scope=scope,
+            min_keep=min_keep,
+            exclude=exclude,
+            previous=previous,
+        )
+    competing = [name for name in scores if name not in set(exclude)]
+    if scope == "layer":
+        groups = {name: [name] for name in competing}
+    elif scope == "network":
+        groups = {"network": competing}
+    else:
+        groups = {k: [n for n in names if n in competing] for k, names in scope.items()}
+    gone = {
+        label: sum(int((~previous[name]).sum()) for name in names)
+        for label, names in groups.items()
+    }
+    count = {
+        label: max(removed(sum(scores[n].size for n in names), sparsity), gone[label])
+        for label, names in groups.items()
+    }
+    return select(
+        scores,
+        count=count,
+        scope=scope,
+        min_keep=min_keep,
+        exclude=exclude,
+        previous=previous,
+    )

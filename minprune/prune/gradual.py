@@ -117,7 +117,13 @@ class Gradual(Procedure):
         """Masks at the sparsity of this step, if this is a step for it."""
         if self.schedule.due(run.step):
             sparsity = self.schedule(run.step)
-            masks = self.cut.masks(run.net, run.data, sparsity, round=run.step)
+            masks = self.cut.masks(
+                run.net,
+                run.data,
+                sparsity,
+                round=run.step,
+                rising=run.step < self.schedule.end,
+            )
             set_masks(run.net, masks, run.optimizer)
 
 

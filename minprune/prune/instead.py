@@ -16,11 +16,11 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from minprune._check import AnyArray, BoolArray, FloatArray
-from minprune.masks import select
 from minprune.masks._request import Scope
 from minprune.masks.count import Share
 from minprune.nn.network import Network
 from minprune.nn.train import Procedure, Run
+from minprune.prune.cut import choose
 from minprune.sparse.base import SparseLayer
 
 
@@ -40,11 +40,14 @@ class Source:
         What the optimizer moves.
     mask : ndarray of bool
         What is kept at this moment, within `alive`.
+    extra : dict of str to ndarray
+        What else has to survive a kill.
     """
 
     def __init__(self, weight: FloatArray, alive: BoolArray) -> None:
         self.thetas: dict[str, FloatArray] = {"weight": weight.copy()}
         self.alive, self.mask = alive, alive.copy()
+        self.extra: dict[str, AnyArray] = {}
 
     def effective(self) -> FloatArray:
         """The weight the network computes with: here, what the mask lets through."""
@@ -123,25 +126,30 @@ class Instead(Procedure, Generic[S]):
         scores: dict[str, FloatArray],
         sparsity: Share,
         scope: Scope,
+        rising: bool = False,
     ) -> dict[str, BoolArray]:
         """Masks of exact count among what is alive."""
         alive = {name: source.alive for name, source in self.sources.items()}
-        return select(scores, sparsity=sparsity, scope=scope, previous=alive)
+        return choose(scores, sparsity, scope, alive, rising=rising)
 
     def state(self) -> dict[str, AnyArray]:
         """See `Procedure.state`."""
         arrays: dict[str, AnyArray] = {}
         for name, source in self.sources.items():
-            arrays[f"{name}:mask"] = source.mask
-            arrays |= {f"{name}:{key}": theta for key, theta in source.thetas.items()}
-        return {key: array.copy() for key, array in arrays.items()}
+            known: dict[str, AnyArray] = {"alive": source.alive, "mask": source.mask}
+            known |= source.thetas
+            known |= source.extra
+            arrays |= {f"{name}:{key}": array.copy() for key, array in known.items()}
+        return arrays
 
     def restore(self, arrays: dict[str, AnyArray]) -> None:
         """See `Procedure.restore`."""
         for name, source in self.sources.items():
+            source.alive = arrays[f"{name}:alive"].astype(bool)
             source.mask = arrays[f"{name}:mask"].astype(bool)
-            for key, theta in source.thetas.items():
-                theta[...] = arrays[f"{name}:{key}"]
+            for known in (source.thetas, source.extra):
+                for key, array in known.items():
+                    array[...] = arrays[f"{name}:{key}"]
 
 
 def sigmoid(x: FloatArray) -> FloatArray:

@@ -91,7 +91,12 @@ class Movement(Instead["Scored"]):
     def update(self, run: Run) -> None:
         """See `Instead.update`."""
         scores = {name: source.thetas["score"] for name, source in self.sources.items()}
-        masks = self.select(scores, self.schedule(run.step), self.scope)
+        masks = self.select(
+            scores,
+            self.schedule(run.step),
+            self.scope,
+            rising=run.step < self.schedule.end,
+        )
         for name, source in self.sources.items():
             source.mask = masks[name]
 

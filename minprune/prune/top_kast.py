@@ -79,7 +79,7 @@ class TopKAST(Instead["Explored"]):
         forward = self.select(sizes, self.sparsity, self.scope)
         backward = self.select(sizes, self.backward, self.scope)
         for name, source in self.sources.items():
-            source.mask, source.trained = forward[name], backward[name]
+            source.mask, source.extra["trained"] = forward[name], backward[name]
 
 
 class Explored(Source):
@@ -89,11 +89,11 @@ class Explored(Source):
         self, weight: FloatArray, alive: BoolArray, decay: float, density: float
     ) -> None:
         super().__init__(weight, alive)
-        self.trained = alive.copy()
+        self.extra["trained"] = alive.copy()
         self.decay, self.density = decay, density
 
     def pullback(self, grad: FloatArray) -> dict[str, FloatArray]:
         """See `Source.pullback`."""
         price = np.where(self.mask, self.decay, self.decay / self.density)
         pulled = grad + price.astype(grad.dtype) * self.thetas["weight"]
-        return {"weight": np.where(self.trained, pulled, 0)}
+        return {"weight": np.where(self.extra["trained"], pulled, 0)}

@@ -1,0 +1,109 @@
+"""What every procedure promises: the count, the zeros, the bits, the files."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import minprune
+from minprune import nn, prune
+from tests.prune.cases import NETWORKS, Watch, digits
+from tests.prune.table import BATCH_SIZE, EPOCHS, PROMISES, STEPS
+
+ROWS = [
+    pytest.param(promise, network, id=f"{name}, {network}")
+    for name, promise in PROMISES.items()
+    for network in promise.networks
+]
+COUNTED = [row for row in ROWS if row.values[0].sparsity is not None]
+
+
+def train(net, *procedures, seed=0, **given):
+    nn.train(
+        net,
+        digits(),
+        epochs=EPOCHS,
+        batch_size=BATCH_SIZE,
+        procedures=procedures,
+        seed=seed,
+        **given,
+    )
+    return net
+
+
+@cache
+def trained(make, network, scope):
+    """One run for several tests, with what was seen after each of its steps."""
+    watch = Watch(lambda run: (counts(run.net, scope), zero_where_pruned(run.net)))
+    return train(NETWORKS[network](), make(), watch), watch.seen
+
+
+def zero_where_pruned(net):
+    masks = net.masks()
+    return all((w[~masks[name]] == 0).all() for name, w in net.weights().items())
+
+
+def counts(net, scope):
+    """Removed weights, of each layer or of all together, with the sizes."""
+    masks = list(net.masks().values())
+    if scope == "network":
+        masks = [np.concatenate([mask.ravel() for mask in masks])]
+    return [(int((~mask).sum()), mask.size) for mask in masks]
+
+
+@pytest.mark.parametrize(("promise", "network"), COUNTED)
+def test_the_count_is_exact_after_every_step(promise, network):
+    _, seen = trained(promise.make, network, promise.scope)
+    for step, (found, _) in enumerate(seen, start=1):
+        want = [(round(promise.sparsity(step) * size), size) for _, size in found]
+        assert found == want, f"after step {step}"
+    assert len(seen) == STEPS
+
+
+@pytest.mark.parametrize(("promise", "network"), ROWS)
+def test_the_network_shows_zeros_where_it_is_pruned_after_every_step(promise, network):
+    net, seen = trained(promise.make, network, promise.scope)
+    assert all(zeros for _, zeros in seen)
+    assert zero_where_pruned(net)
+
+
+@pytest.mark.parametrize(("promise", "network"), ROWS)
+def test_the_same_seed_gives_the_same_bits(promise, network):
+    first, _ = trained(promise.make, network, promise.scope)
+    second = train(NETWORKS[network](), promise.make())
+    for name, array in first.parameters().items():
+        assert_array_equal(array, second.parameters()[name])
+    for name, mask in first.masks().items():
+        assert_array_equal(mask, second.masks()[name])
+
+
+@pytest.mark.parametrize(("promise", "network"), ROWS)
+def test_what_is_pruned_before_stays_pruned(promise, network):
+    net = NETWORKS[network]()
+    prune.OneShot("random", sparsity=0.2).run(net)
+    gone = {name: ~mask for name, mask in net.masks().items()}
+    train(net, promise.make())
+    for name, mask in net.masks().items():
+        assert not (mask & gone[name]).any()
+
+
+@pytest.mark.parametrize(("promise", "network"), ROWS)
+def test_the_sparsity_survives_a_file(promise, network, tmp_path):
+    net, _ = trained(promise.make, network, promise.scope)
+    minprune.save(net, tmp_path / "net.safetensors")
+    back = minprune.load(tmp_path / "net.safetensors")
+    for name, mask in net.masks().items():
+        assert_array_equal(back.masks()[name], mask)
+        assert_array_equal(back.weights()[name], net.weights()[name])
+
+
+@pytest.mark.parametrize(("promise", "network"), ROWS)
+def test_the_run_leaves_nothing_of_itself_behind(promise, network):
+    """What comes out is an ordinary network: training on keeps the masks."""
+    net = trained(promise.make, network, promise.scope)[0].copy()
+    masks = net.masks()
+    nn.train(net, digits(), epochs=1, batch_size=96)
+    for name, weight in net.weights().items():
+        assert_array_equal(net.masks()[name], masks[name])
+        assert (weight[~masks[name]] == 0).all()
