@@ -138,7 +138,7 @@ def _parts(
     if split is None:
         split = draw(strata, (VAL, TEST), seed)
     else:
-        split = _whole(source, "split", np.asarray(split), len(strata)).copy()
+        split = _whole(source, "split", np.asarray(split), len(strata))
         _within(source, "split", split, TRAIN, TEST, "0 train, 1 validation, 2 test")
         if not (split == VAL).any():
             rows = np.flatnonzero(split == TRAIN)

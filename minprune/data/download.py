@@ -89,8 +89,6 @@ def fetch(
 
 def _continue(url: str, part: Path, file: KnownFile, timeout: float) -> None:
     """Add to `part` what is missing; return only when it is the right file."""
-    if _size(part) > file.size:
-        part.unlink()
     have = _size(part)
     if have < file.size:
         _receive(url, part, have, file, timeout)

@@ -193,7 +193,6 @@ def _read(
     try:
         with archive.open(member) as stream:
             array: AnyArray = npy.read_array(stream, allow_pickle=False)
-            stream.read()  # to the end, where the checksum of the archive is compared
     except (ValueError, EOFError, zlib.error, zipfile.BadZipFile) as why:
         raise ValueError(f"{path}: {key} is damaged ({why}); {SAVE}") from None
     return array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -55,7 +55,8 @@ def test_numbers_as_classes_are_sorted_by_value(write):
 def test_separators_marks_and_line_ends_of_other_programs(
     write, separator, encoding, end
 ):
-    text = table([(i, -i, i % 2) for i in range(12)]).replace(",", separator)
+    text = table([(i % 2, i, -i) for i in range(12)], "label,t,ax")
+    text = text.replace(",", separator)
     ds = data.read_csv(write(text.replace("\n", end) + end, encoding))
     assert ds.input_shape == (2,)
     assert len(ds.train) + len(ds.val) + len(ds.test) == 12

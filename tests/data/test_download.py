@@ -44,7 +44,7 @@ def test_a_cut_transfer_goes_on_where_it_ended(target, honest):
 
 def test_a_server_that_cannot_resume_begins_again(target):
     with serve(cut(CONTENT, 100_000), no_resume(CONTENT)) as server:
-        fetch([server.url], target, FILE)
+        fetch([server.url], target, FILE, attempts=2)
     assert target.read_bytes() == CONTENT
 
 
@@ -171,6 +171,15 @@ def test_a_resume_at_another_place_is_not_believed(target):
     with serve(cut(CONTENT, 9), elsewhere, good(CONTENT)) as server:
         fetch([server.url], target, FILE)
     assert target.read_bytes() == CONTENT
+    assert server.log == [None, "bytes=9-", "bytes=9-"]
+
+
+def test_a_part_that_the_server_has_no_end_for_is_thrown_away(target):
+    target.with_name("file.gz.part").write_bytes(CONTENT[:9])
+    with serve(status(416), good(CONTENT)) as server:
+        fetch([server.url], target, FILE)
+    assert target.read_bytes() == CONTENT
+    assert server.log == ["bytes=9-", None]
 
 
 def test_every_address_is_named_when_none_answers(target):

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -69,8 +70,12 @@ def test_damaged_gzip_is_named(tmp_path):
 def test_a_gzip_bomb_is_read_no_further_than_its_header_says(tmp_path):
     path = tmp_path / "bomb"
     path.write_bytes(gzip.compress(idx(8, (4,), []) + bytes(2**24)))
+    tracemalloc.start()
     with pytest.raises(ValueError, match=r"4 bytes, but more follow"):
         read_idx(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20  # bytes
 
 
 @pytest.fixture

@@ -171,6 +171,10 @@ BROKEN = {
     "not npy": (of(x=b"hello", y=Y), r"x cannot be read \(.*\); write it again"),
     "no bytes": (of(x=b"", y=Y), r"x cannot be read"),
     "negative": (of(x=header((-1, 4)), y=Y), r"x claims shape \(-1, 4\)"),
+    "negative twice": (
+        of(x=header((-1, -4)) + bytes(32), y=Y),
+        r"x claims shape \(-1, -4\)",
+    ),
     "nonsense": (of(x=header("abc"), y=Y), r"x cannot be read"),
     "long": (of(x=header((1,)) + bytes(16), y=Y), r"x claims shape .* holds 16"),
 }  # fmt: skip
