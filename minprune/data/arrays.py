@@ -212,7 +212,8 @@ def _numbers(source: str, field: str, array: AnyArray) -> AnyArray:
             f"{source}: {field} has type {array.dtype}; expected real numbers of at "
             f"most 64 bits"
         )
-    finite(source, **{field: array})
+    if array.dtype.kind == "f":
+        finite(source, **{field: array})
     return array
 
 

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+from minprune._check import positive_int
 from minprune.data.known import KnownFile
 from minprune.files.atomic import explained
 
@@ -66,6 +67,7 @@ def fetch(
     OSError
         If the file cannot be written, with the reason.
     """
+    attempts = positive_int("fetch", "attempts", attempts)
     part = target.with_name(target.name + ".part")
     failures = []
     for url in urls:
@@ -99,46 +101,55 @@ def _continue(url: str, part: Path, file: KnownFile, timeout: float) -> None:
 
 def _receive(url: str, part: Path, have: int, file: KnownFile, timeout: float) -> None:
     """Append the bytes from `have` on, or begin again if the server will not resume."""
+    with _ask(url, part, have, timeout) as response:
+        resumed = response.status == 206
+        start = response.headers.get("Content-Range", "")
+        if resumed and not start.startswith(f"bytes {have}-"):
+            raise _Failed(f"resumed at {start!r} instead of byte {have}")
+        with part.open("ab" if resumed else "wb") as out:
+            while chunk := _next(response, out.tell(), file.size):
+                out.write(chunk)
+            out.flush()
+            os.fsync(out.fileno())
+    got = _size(part)
+    if got > file.size:
+        part.unlink()
+        raise _Failed(f"sends more than the {file.size} bytes published")
+    if got < file.size:
+        raise _Failed(f"ended after {got} of {file.size} bytes")
+
+
+def _ask(url: str, part: Path, have: int, timeout: float) -> http.client.HTTPResponse:
+    """The server's answer, good or partial; anything else has failed."""
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise _Failed("is not an http address")
     request = urllib.request.Request(url, headers={"User-Agent": "minprune"})
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        response = urllib.request.urlopen(request, timeout=timeout)
+        response: http.client.HTTPResponse = urllib.request.urlopen(
+            request, timeout=timeout
+        )
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416:
+        if error.code == 416:  # the file there ends before our part does
             part.unlink(missing_ok=True)
         raise _Failed(f"answered {error.code} ({_reason(error)})") from None
     except (OSError, http.client.HTTPException) as error:
         raise _Failed(f"cannot be reached ({_reason(error)})") from None
-    with response:
-        resumed = response.status == 206
-        if resumed:
-            start = response.headers.get("Content-Range", "")
-            if not start.startswith(f"bytes {have}-"):
-                raise _Failed(f"resumed at {start!r} instead of byte {have}")
-        with part.open("ab" if resumed else "wb") as out:
-            while True:
-                try:
-                    chunk = response.read1(CHUNK)
-                except (OSError, http.client.HTTPException) as error:
-                    raise _Failed(
-                        f"stopped after {out.tell()} of {file.size} bytes "
-                        f"({_reason(error)})"
-                    ) from None
-                if not chunk:
-                    break
-                if out.tell() + len(chunk) > file.size:
-                    out.truncate(0)
-                    raise _Failed(f"sends more than the {file.size} bytes published")
-                out.write(chunk)
-            got = out.tell()
-            out.flush()
-            os.fsync(out.fileno())
-    if got < file.size:
-        raise _Failed(f"ended after {got} of {file.size} bytes")
+    return response
+
+
+def _next(response: http.client.HTTPResponse, have: int, size: int) -> bytes:
+    """The next bytes; none at the end, and none once there are more than `size`."""
+    if have > size:
+        return b""
+    try:
+        return response.read1(CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _Failed(
+            f"stopped after {have} of {size} bytes ({_reason(error)})"
+        ) from None
 
 
 def _size(path: Path) -> int:

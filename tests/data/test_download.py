@@ -106,8 +106,7 @@ def test_an_endless_answer_is_cut_off_at_the_published_size(target):
         ),
     ):
         fetch([server.url], target, FILE, attempts=1)
-    assert not target.exists()
-    assert sum(path.stat().st_size for path in target.parent.iterdir()) == 0
+    assert names(target) == []
 
 
 def test_a_stalled_transfer_is_given_up_and_resumed(target):
