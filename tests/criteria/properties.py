@@ -234,8 +234,11 @@ def moved(array, roles, orders):
 
 
 def _equal_up_to_order(got, want):
-    """Equal but for rounding: sums run in another order, and criteria that invert a
-    nearly singular matrix twice multiply that by its condition (up to 1e6 here)."""
+    """Equal but for the rounding of sums that run in another order.
+
+    Criteria that invert a nearly singular matrix twice multiply it by the condition of
+    that matrix, which is up to 1e6 here.
+    """
     scale = np.abs(want).max(initial=0.0)
     assert_allclose(got, want, rtol=1e-9, atol=1e-12 * scale)
 

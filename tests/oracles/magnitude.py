@@ -53,7 +53,8 @@ def lamp(weight):
     while standing:
         first = min(standing, key=standing.__getitem__)  # min keeps the first of equals
         total = sum(standing.values())
-        score[first] = standing.pop(first) / total if total else 0
+        share = standing.pop(first)
+        score[first] = share / total if total else 0
     return score
 
 
