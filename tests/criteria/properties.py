@@ -154,6 +154,9 @@ EVIDENCE = {
     "bn_scale_grad_by_batch": Evidence(_out_by_batch, -1),
     "bn_shift_grad_by_batch": Evidence(_out_by_batch, -1),
     "loss_change": Evidence(_out),
+    "block_loss_change": Evidence(lambda case: ()),
+    "block_input": Evidence(_map, carries=True),
+    "block_output": Evidence(_map, carries=True),
     "coupled_norms": Evidence(
         lambda case: ("member", "out"), 2, carries=True, draw=_positive
     ),
@@ -188,12 +191,17 @@ def evidence(card, case, rng):
     return given
 
 
+def _groups(given):
+    return len(given["gram"]) if given["gram"].ndim == 3 else 1
+
+
 OPTIONS = {
     "rng": lambda given: np.random.default_rng(9),
     "count": lambda given: 3,
     "keep": lambda given: 1,
     "group": lambda given: 2,
     "mask": lambda given: np.abs(given["weight"]) > 0.5,
+    "channels": lambda given: np.arange(given["weight"].shape[1] * _groups(given)) > 0,
 }
 """What stands in for the options without a default."""
 
