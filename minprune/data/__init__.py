@@ -13,7 +13,7 @@ from minprune.data.csv import read_csv
 from minprune.data.dataset import Dataset, Split, batches, standardized
 from minprune.data.idx import read_idx, read_idx_images
 from minprune.data.known import KNOWN
-from minprune.data.local import read_folder, read_known
+from minprune.data.local import read_folder, read_known, read_published_npz
 from minprune.data.mnist1d import mnist1d
 from minprune.data.npz import read_npz
 from minprune.data.shipped import digits, jvowels, watch
@@ -64,7 +64,8 @@ def load(
         - ``"digits"``, ``"watch"``, ``"jvowels"``, ``"mnist1d"``: always at hand;
         - ``"mnist"``, ``"fashion-mnist"``, ``"kmnist"``, ``"cifar10"``,
           ``"cifar100"``: from files below `root`, told by their checksum;
-        - a file ending in ``.npz`` or ``.csv``, read as `read_npz` and `read_csv` do;
+        - a file ending in ``.npz`` (see `read_npz`; the published ``mnist.npz`` is
+          known) or ``.csv`` (see `read_csv`);
         - a folder that holds one of the public sets.
 
         Names may be in capitals. A name goes before a file or folder of that name.
@@ -94,7 +95,8 @@ def load(
     >>> data.input_shape, len(data.train), len(data.val), len(data.test)
     ((1, 8, 8), 1197, 240, 360)
     """
-    name, path, names = os.fspath(source).lower(), Path(source), [*AT_HAND, *KNOWN]
+    name, names = os.fspath(source).lower(), [*AT_HAND, *KNOWN]
+    path = Path(source).expanduser()
     if name not in names and (path.suffix or path.exists() or len(path.parts) > 1):
         return _read_path(path, seed)
     one_of("load", "data set", name, names)
@@ -107,6 +109,8 @@ def load(
 def _read_path(path: Path, seed: int) -> Dataset:
     """The data set in a user's file or folder."""
     kind = path.suffix.lower()
+    if kind == ".npz" and path.is_file() and (known := read_published_npz(path)):
+        return known
     if kind in READERS:
         return READERS[kind](path, seed=seed)
     if path.is_dir():

@@ -63,19 +63,27 @@ def read_known(root: Path, known: KnownSet, *, download: bool = False) -> Datase
 
 def read_folder(root: Path) -> Dataset:
     """The one public data set whose files lie below `root`."""
-    complete = {
-        name: found
-        for name, known in KNOWN.items()
-        if _complete(found := find(root, known))
-    }
-    if len(complete) != 1:
-        what = f"several data sets ({', '.join(complete)})" if complete else "none"
-        raise ValueError(
-            f"{root}: holds {what} of the known data sets; name one, with root=, of "
-            f"{', '.join(KNOWN)}"
-        )
-    (name, found), *_ = complete.items()
-    return _read(KNOWN[name], found)
+    found = {n: files for n, known in KNOWN.items() if (files := find(root, known))}
+    complete = [name for name, files in found.items() if _complete(files)]
+    if len(complete) == 1:
+        return _read(KNOWN[complete[0]], found[complete[0]])
+    if len(found) == 1:
+        ((name, files),) = found.items()
+        raise _missing(root, KNOWN[name], files)
+    what = f"several data sets ({', '.join(complete)})" if complete else "none"
+    raise ValueError(
+        f"{root}: holds {what} of the known data sets; name one, with root=, of "
+        f"{', '.join(KNOWN)}"
+    )
+
+
+def read_published_npz(path: Path) -> Dataset | None:
+    """The data set in a `.npz` that was published; None if it is a user's own."""
+    for known in KNOWN.values():
+        for file in known.files:
+            if file.role == "npz" and file.is_at(path):
+                return _read(known, {"npz": path})
+    return None
 
 
 def find(root: Path, known: KnownSet) -> dict[str, Path]:

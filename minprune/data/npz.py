@@ -162,10 +162,9 @@ def _check_header(
     try:
         with archive.open(member) as stream:
             version = npy.read_magic(stream)
-            if version == (1, 0):
-                shape, _, dtype = npy.read_array_header_1_0(stream)
-            else:
-                shape, _, dtype = npy.read_array_header_2_0(stream)
+            if version != (1, 0):  # only records of many fields need a later one
+                raise ValueError(f"its header has version {version}, not (1, 0)")
+            shape, _, dtype = npy.read_array_header_1_0(stream)
             start = stream.tell()
     except (ValueError, EOFError, zlib.error, NotImplementedError, RuntimeError) as why:
         reason = str(why).partition("\n")[0]

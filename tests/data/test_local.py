@@ -30,7 +30,7 @@ class Small:
     def __init__(self, name, seed, mirror="http://127.0.0.1:9/"):
         rng = np.random.default_rng(seed)
         self.x = rng.integers(0, 256, (12, 2, 3), np.uint8)
-        self.y = np.arange(12, dtype=np.uint8) % 2
+        self.y = (np.arange(12, dtype=np.uint8) + seed) % 2
         self.plain = {}
         for role, file, rows in zip(
             ROLES, NAMES, (slice(9), slice(9), slice(9, 12), slice(9, 12)), strict=True
@@ -134,6 +134,14 @@ def test_missing_and_altered_files_are_named(tmp_path, sets):
         data.load("one", root=tmp_path)
     assert "\n" not in str(error.value)
     with pytest.raises(
+        FileNotFoundError, match=rf"ONE needs {NAMES[1]}.gz, {NAMES[2]}"
+    ):
+        data.load(tmp_path)
+
+
+def test_a_folder_without_any_of_them_is_refused(tmp_path, sets):
+    put(tmp_path, {"notes": b"nothing"})
+    with pytest.raises(
         ValueError, match=r"holds none of the known data sets; name one"
     ):
         data.load(tmp_path)
@@ -171,7 +179,7 @@ def test_only_what_is_missing_is_downloaded_and_only_when_asked(tmp_path, sets):
     assert (tmp_path / "one" / f"{NAMES[1]}.gz").exists()
 
 
-def test_keras_keeps_all_in_one_npz(tmp_path, sets):
+def test_keras_keeps_all_in_one_npz(tmp_path, sets, monkeypatch):
     one = sets["one"]
     path = tmp_path / "mnist.npz"
     np.savez(
@@ -183,6 +191,10 @@ def test_keras_keeps_all_in_one_npz(tmp_path, sets):
     )
     known = KnownSet("one", "ONE", (file,), (), ("even", "odd"), "made for one")
     one.check(local.read_known(tmp_path, known))
+    monkeypatch.setitem(local.KNOWN, "one", known)
+    one.check(data.load(path))
+    np.savez(path, x=one.x, y=one.y)
+    assert data.load(path).input_shape == (2, 3)  # another file of that name
 
 
 def test_cifar_is_found_packed_or_not_and_the_pickled_form_explained(

@@ -169,6 +169,7 @@ BROKEN = {
     "fraction": (of(x=X, y=Y / 2), r"y is 0.5 at index 1; .*task='regression'"),
     "task": (of(x=X, y=Y, task="guess"), r"task is 'guess'"),
     "not npy": (of(x=b"hello", y=Y), r"x cannot be read \(.*\); write it again"),
+    "later": (of(x=b"\x93NUMPY\2\0" + bytes(99), y=Y), r"has version \(2, 0\)"),
     "no bytes": (of(x=b"", y=Y), r"x cannot be read"),
     "negative": (of(x=header((-1, 4)), y=Y), r"x claims shape \(-1, 4\)"),
     "negative twice": (
