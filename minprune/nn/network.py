@@ -148,6 +148,15 @@ class Network:
         }
         return owners[one_of(caller, "weight", weight, owners)]
 
+    def holder(self, caller: str, name: str) -> tuple[Layer, str]:
+        """The layer that holds a parameter, prunable or not, and its name in it."""
+        holders = {
+            _join(path, key): (layer, key)
+            for path, layer in self.root.walk()
+            for key in layer.params
+        }
+        return holders[one_of(caller, "parameter", name, holders)]
+
     # Through the network.
 
     def enter(self, x: AnyArray) -> FloatArray:
@@ -287,8 +296,19 @@ class Network:
             )
         except (KeyError, TypeError, AttributeError, RecursionError) as why:
             raise ValueError(f"Network: the manifest lacks or garbles {why}") from why
+        net.restore(tensors)
+        return net
+
+    def restore(self, tensors: Mapping[str, AnyArray]) -> None:
+        """Take the arrays of `state` into this network, masks included.
+
+        Raises
+        ------
+        ValueError
+            If a tensor is missing, left over or of the wrong shape.
+        """
         taken = {"preprocess.scale", "preprocess.offset"}
-        for name, layer in root.walk():
+        for name, layer in self.root.walk():
             prefix = f"{name}." if name else ""
             below = tuple(f"{prefix}{child}." for child in layer.children)
             mine = {
@@ -309,7 +329,6 @@ class Network:
                 f"Network: {len(left)} tensors belong to no layer, the first is "
                 f"{left[0]!r}; the manifest and the arrays are not of one network"
             )
-        return net
 
     def _door(self, value: AnyArray | float) -> FloatArray:
         """A scale or offset with as many axes as a sample."""

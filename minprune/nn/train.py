@@ -1,107 +1,39 @@
-"""The one training loop, and the hooks by which procedures take part in it.
+"""The one training loop.
 
 Every draw is from a stream named by what it is for (`minprune._random.stream`), so an
 epoch can be repeated from its number alone.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from minprune._check import AnyArray, FloatArray, IntArray, positive_int
 from minprune._random import stream
 from minprune.data import Dataset, Split, batches
+from minprune.nn.checkpoint import Checkpoint, interruptible
 from minprune.nn.layer import Mode
 from minprune.nn.loss import Loss, cross_entropy, mean_squared_error
 from minprune.nn.network import BATCH, Network
 from minprune.nn.optim import Adam, Optimizer
 from minprune.nn.rates import Rate, constant
+from minprune.nn.run import Epoch, Procedure, Reparameterization, Run
 
+__all__ = [
+    "Epoch",
+    "Procedure",
+    "Reparameterization",
+    "Run",
+    "check_fit",
+    "default_loss",
+    "evaluate",
+    "joined_batches",
+    "train",
+]
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One line of a history."""
-
-    epoch: int
-    train_loss: float
-    val_loss: float
-    val_score: float
-    """Accuracy, or root mean square error for regression."""
-    sparsity: float
-
-
-@dataclass
-class Run:
-    """What procedures see of a training run, and may change between steps."""
-
-    net: Network
-    data: Dataset
-    optimizer: Optimizer
-    loss: Loss
-    seed: int
-    epochs: int
-    steps_per_epoch: int
-    step: int = 0
-    epoch: int = 0
-    reparameterized: dict[str, "Reparameterization"] = field(default_factory=dict)
-    """By dotted weight name: what is trained in the place of that weight."""
-    history: list[Epoch] = field(default_factory=list)
-
-    @property
-    def steps(self) -> int:
-        """Steps of the whole run."""
-        return self.epochs * self.steps_per_epoch
-
-
-class Procedure:
-    """A way to train with pruning: hooks into the loop, all doing nothing here.
-
-    `begin` and `end` frame the run; `before_step` comes before a batch goes forward,
-    `after_backward` when gradients are there and before the optimizer, `after_step`
-    when weights have moved, `end_epoch` before the epoch is evaluated. `state` and
-    `restore` carry whatever a procedure remembers through a checkpoint.
-    """
-
-    def begin(self, run: Run) -> None:
-        """Before the first step."""
-
-    def before_step(self, run: Run) -> None:
-        """Before a batch goes forward."""
-
-    def after_backward(self, run: Run) -> None:
-        """When the gradients of the batch are in the layers."""
-
-    def after_step(self, run: Run) -> None:
-        """When the optimizer has moved the weights."""
-
-    def end_epoch(self, run: Run) -> None:
-        """After the last step of an epoch, before it is evaluated."""
-
-    def end(self, run: Run) -> None:
-        """After the last step."""
-
-    def state(self) -> dict[str, AnyArray]:
-        """What has to survive a kill, as named arrays."""
-        return {}
-
-    def restore(self, arrays: dict[str, AnyArray]) -> None:
-        """Take back what `state` gave."""
-
-
-class Reparameterization(Protocol):
-    """A weight that is a function of what is really trained."""
-
-    thetas: dict[str, FloatArray]
-
-    def effective(self) -> FloatArray:
-        """The weight the network computes with."""
-        ...
-
-    def pullback(self, grad: FloatArray) -> dict[str, FloatArray]:
-        """The gradient of each theta, from the gradient of the weight."""
-        ...
+Augment = Callable[[Network, FloatArray, AnyArray, Loss, Mode], FloatArray]
+"""A data step: (network, columns, targets, loss, mode) -> columns to train on."""
 
 
 def default_loss(data: Dataset) -> Loss:
@@ -147,6 +79,10 @@ def train(
     rate: Rate = constant,
     loss: Loss | None = None,
     procedures: Sequence[Procedure] = (),
+    augment: Augment | None = None,
+    patience: int | None = None,
+    best: bool = False,
+    checkpoint: Checkpoint | None = None,
     seed: int = 0,
     progress: Callable[[Epoch], Any] | None = None,
 ) -> list[Epoch]:
@@ -173,6 +109,17 @@ def train(
         Left out: cross-entropy for classes, mean squared error for numbers.
     procedures : sequence of Procedure
         Pruning that takes part in the training, in this order at every hook.
+    augment : callable, optional
+        Changes the samples of each batch before they are learned from, such as `FGSM`.
+    patience : int, optional
+        Stop when this many epochs have passed since the best one.
+    best : bool
+        End with the weights of the best epoch: that of the least validation loss, among
+        the epochs that end at the highest sparsity reached, so that pruning is not
+        undone.
+    checkpoint : Checkpoint, optional
+        Save the run while it goes, and go on with it if the file is there. `net` has to
+        be what it was when the run first began.
     seed : int
         Names the streams for shuffling and dropout. The same seed gives the same bits
         on the same machine with the same number of BLAS threads.
@@ -186,13 +133,17 @@ def train(
     Raises
     ------
     ValueError
-        If network and data do not fit.
+        If network and data do not fit, or the checkpoint is of another run.
     FloatingPointError
         If the loss or a gradient is not finite, naming the step and the layer.
+    KeyboardInterrupt
+        On Ctrl-C, after the step has been finished and, with a checkpoint, saved.
     """
     epochs = positive_int("train", "epochs", epochs, minimum=0)
+    if patience is not None:
+        positive_int("train", "patience", patience)
     check_fit(net, data)
-    plan = [len(rows) for rows in joined_batches(len(data.train), batch_size, None)]
+    plan = joined_batches(len(data.train), batch_size, None)
     run = Run(
         net,
         data,
@@ -204,19 +155,57 @@ def train(
     )
     for procedure in procedures:
         procedure.begin(run)
-    for run.epoch in range(epochs):
-        shuffle = stream(seed, "shuffle", run.epoch)
-        total = 0.0
-        for rows in joined_batches(len(data.train), batch_size, shuffle):
-            total += _step(run, rows, rate, procedures) * len(rows)
-        for procedure in procedures:
-            procedure.end_epoch(run)
-        run.history.append(_summary(run, total / max(len(data.train), 1)))
-        if progress is not None:
-            progress(run.history[-1])
+    if checkpoint is not None:
+        checkpoint.resume(run, procedures)
+    with interruptible() as interrupt:
+        while run.epoch < epochs and not _out_of_patience(run.history, patience):
+            for rows in _rest_of_epoch(run, batch_size):
+                run.loss_sum += _step(run, rows, rate, procedures, augment) * len(rows)
+                due = checkpoint is not None and checkpoint.due(run)
+                if checkpoint is not None and (due or interrupt.is_set()):
+                    checkpoint.save(run, procedures)
+                if interrupt.is_set():
+                    raise KeyboardInterrupt
+            for procedure in procedures:
+                procedure.end_epoch(run)
+            _finish_epoch(run, best)
+            if progress is not None:
+                progress(run.history[-1])
+        if checkpoint is not None:
+            checkpoint.save(run, procedures)
     for procedure in procedures:
         procedure.end(run)
+    if run.best:
+        net.restore(run.best)
     return run.history
+
+
+def _rest_of_epoch(run: Run, batch_size: int) -> list[IntArray]:
+    """The batches of this epoch that have not been learned from yet."""
+    shuffle = stream(run.seed, "shuffle", run.epoch)
+    whole = joined_batches(len(run.data.train), batch_size, shuffle)
+    return whole[run.step - run.epoch * run.steps_per_epoch :]
+
+
+def _rank(epoch: Epoch) -> tuple[float, float]:
+    """Smaller is better: first more sparsity, then less validation loss."""
+    return -epoch.sparsity, epoch.val_loss
+
+
+def _out_of_patience(history: Sequence[Epoch], patience: int | None) -> bool:
+    """Whether the best epoch lies too far back."""
+    if patience is None or not history:
+        return False
+    return len(history) - 1 - min(history, key=_rank).epoch >= patience
+
+
+def _finish_epoch(run: Run, keep_best: bool) -> None:
+    """Evaluate, write the line of the history, and turn the page."""
+    mean = run.loss_sum / max(len(run.data.train), 1)
+    run.history.append(_summary(run, mean))
+    if keep_best and min(run.history, key=_rank) is run.history[-1]:
+        run.best = {name: array.copy() for name, array in run.net.state().items()}
+    run.epoch, run.loss_sum = run.epoch + 1, 0.0
 
 
 def joined_batches(
@@ -245,7 +234,11 @@ def check_fit(net: Network, data: Dataset) -> None:
 
 
 def _step(
-    run: Run, rows: IntArray, rate: Rate, procedures: Sequence[Procedure]
+    run: Run,
+    rows: IntArray,
+    rate: Rate,
+    procedures: Sequence[Procedure],
+    augment: Augment | None,
 ) -> float:
     """One batch forward, backward and one move of the weights; returns its loss."""
     net, split = run.net, run.data.train
@@ -257,8 +250,10 @@ def _step(
 
     lengths = None if split.lengths is None else split.lengths[rows]
     mode = Mode(True, stream(run.seed, "dropout", run.step), lengths)
-    output = net.forward(net.enter(split.x[rows]), mode)
-    value, gradient = run.loss(output, split.y[rows])
+    x, target = net.enter(split.x[rows]), split.y[rows]
+    if augment is not None:
+        x = augment(net, x, target, run.loss, mode)
+    value, gradient = run.loss(net.forward(x, mode), target)
     net.backward(gradient)
     for procedure in procedures:
         procedure.after_backward(run)
@@ -282,9 +277,10 @@ def _step(
 
 def _all_finite(run: Run, loss: float, grads: dict[str, FloatArray]) -> None:
     """Stop a run that has left the numbers, saying where."""
-    where = "loss" if not np.isfinite(loss) else ""
+    where = "" if np.isfinite(loss) else "loss"
     for name, grad in grads.items():
-        if not where and not np.isfinite(grad).all():
+        # One sum tells in half the time that all is well; it may also overflow.
+        if not (where or np.isfinite(grad.sum()) or np.isfinite(grad).all()):
             where = f"gradient of {name}"
     if where:
         raise FloatingPointError(
