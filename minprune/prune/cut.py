@@ -10,6 +10,7 @@ from minprune._check import AnyArray, BoolArray, FloatArray, one_of
 from minprune.data import Dataset
 from minprune.masks import select
 from minprune.masks._request import Scope
+from minprune.masks.allocate import ALLOCATIONS
 from minprune.masks.count import Share, removed
 from minprune.masks.nm import keep_of_group
 from minprune.masks.units import UNITS, Units, blocks, channels
@@ -27,6 +28,7 @@ class Options(TypedDict, total=False):
     """The keyword arguments of a `Cut`, which every procedure that cuts takes too."""
 
     scope: Scope
+    allocation: str | None
     granularity: str | None
     block: tuple[int, int] | None
     keep: int | None
@@ -50,6 +52,10 @@ class Cut:
         A name from `minprune.criteria.CATALOG`.
     scope : {"network", "layer"} or dict of group name to weight names
         Whose scores compete.
+    allocation : str, optional
+        A name from `minprune.masks.allocate.ALLOCATIONS`, such as "erk", which shares
+        the sparsity out among the layers; scores then compete within each layer. For
+        single weights.
     granularity : str, optional
         What goes as one: "weight", "block", "row" (or "neuron", "filter"), "column",
         "channel", "kernel", "layer", or "nm" (`keep` of every `group`). A share counts
@@ -88,6 +94,7 @@ class Cut:
 
     criterion: str
     scope: Scope = "network"
+    allocation: str | None = None
     granularity: str | None = None
     block: tuple[int, int] | None = None
     keep: int | None = None
@@ -107,6 +114,13 @@ class Cut:
         object.__setattr__(self, "granularity", chosen)
         one_of("Cut", "granularity", chosen, GRANULARITIES)
         one_of("Cut", "reduction", self.reduce, REDUCTIONS)
+        if self.allocation is not None:
+            one_of("Cut", "allocation", self.allocation, ALLOCATIONS)
+            if chosen != "weight":
+                raise ValueError(
+                    f"Cut: allocation {self.allocation!r} shares out single weights, "
+                    f"but granularity is {chosen!r}; expected 'weight'"
+                )
         if (chosen == "block") != (self.block is not None):
             raise ValueError(
                 f"Cut: granularity is {chosen!r} and block is {self.block}; blocks "
@@ -182,6 +196,7 @@ class Cut:
             {n: units[n].max(there[n].astype(float)) > 0 for n in scores},
             min_keep=self.min_keep,
             exclude=[name for name in out if name in scores],
+            allocation=self.allocation,
             rising=rising,
         )
         return {name: units[name].expand(kept[name]) & there[name] for name in scores}
@@ -244,38 +259,39 @@ def choose(
     *,
     min_keep: int | Mapping[str, int] | None = None,
     exclude: Iterable[str] = (),
+    allocation: str | None = None,
     rising: bool = False,
 ) -> Masks:
-    """`masks.select`, which with `rising` asks for no less than is gone already."""
-    if not rising:
-        return select(
-            scores,
-            sparsity=sparsity,
-            scope=scope,
-            min_keep=min_keep,
-            exclude=exclude,
-            previous=previous,
-        )
+    """`masks.select` by an allocation, and with no less gone than is gone already."""
+    how: dict[str, Any] = {
+        "min_keep": min_keep,
+        "exclude": exclude,
+        "previous": previous,
+    }
+    if allocation is None and not rising:
+        return select(scores, sparsity=sparsity, scope=scope, **how)
     competing = [name for name in scores if name not in set(exclude)]
-    if scope == "layer":
-        groups = {name: [name] for name in competing}
-    elif scope == "network":
-        groups = {"network": competing}
+    if allocation is not None:
+        shapes = {name: scores[name].shape for name in competing}
+        count = ALLOCATIONS[allocation](shapes, sparsity)
+        scope, groups = "layer", {name: [name] for name in competing}
     else:
-        groups = {k: [n for n in names if n in competing] for k, names in scope.items()}
-    gone = {
-        label: sum(int((~previous[name]).sum()) for name in names)
-        for label, names in groups.items()
-    }
-    count = {
-        label: max(removed(sum(scores[n].size for n in names), sparsity), gone[label])
-        for label, names in groups.items()
-    }
-    return select(
-        scores,
-        count=count,
-        scope=scope,
-        min_keep=min_keep,
-        exclude=exclude,
-        previous=previous,
-    )
+        groups = _groups_of(scope, competing)
+        count = {
+            label: removed(sum(scores[name].size for name in names), sparsity)
+            for label, names in groups.items()
+        }
+    if rising:
+        for label, names in groups.items():
+            gone = sum(int(np.count_nonzero(~previous[name])) for name in names)
+            count[label] = max(count[label], gone)
+    return select(scores, count=count, scope=scope, **how)
+
+
+def _groups_of(scope: Scope, competing: list[str]) -> dict[str, list[str]]:
+    """The weights that compete with each other, by label."""
+    if scope == "layer":
+        return {name: [name] for name in competing}
+    if isinstance(scope, str):
+        return {scope: competing}
+    return {k: [n for n in names if n in competing] for k, names in scope.items()}
