@@ -12,17 +12,32 @@ functions promise, clause by clause.
 
 from minprune.masks import allocate, schedule, units
 from minprune.masks._request import Masks, Scope, Scores
-from minprune.masks.count import Share, apportion, kept, removed, rounded, share
+from minprune.masks.adaptive import AdaptiveThreshold
+from minprune.masks.contract import Profile
+from minprune.masks.count import (
+    NoAnswer,
+    Share,
+    apportion,
+    kept,
+    removed,
+    rounded,
+    share,
+)
 from minprune.masks.nm import best_square, greedy_square, keep_of_group
+from minprune.masks.profiles import PROFILES, compare, profile
 from minprune.masks.schedule import SCHEDULES, Schedule
 from minprune.masks.select import lowest, select
 from minprune.masks.threshold import above, at_least, at_quantile
 from minprune.masks.units import UNITS, Units
 
 __all__ = [
+    "PROFILES",
     "SCHEDULES",
     "UNITS",
+    "AdaptiveThreshold",
     "Masks",
+    "NoAnswer",
+    "Profile",
     "Schedule",
     "Scope",
     "Scores",
@@ -34,10 +49,12 @@ __all__ = [
     "at_least",
     "at_quantile",
     "best_square",
+    "compare",
     "greedy_square",
     "keep_of_group",
     "kept",
     "lowest",
+    "profile",
     "removed",
     "rounded",
     "schedule",

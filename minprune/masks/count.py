@@ -179,3 +179,67 @@ def apportion(ideals: Sequence[Fraction]) -> list[int]:
     for i in by_remainder[: int(total) - sum(counts)]:
         counts[i] += 1
     return counts
+
+
+class NoAnswer(ValueError):
+    """The toolkit a rule is taken from fails at this size and sparsity."""
+
+
+def _at(index: int, size: int) -> int:
+    """An index into sorted scores, where Python would raise IndexError."""
+    if not 0 <= index < size:
+        raise NoAnswer(f"the toolkit reads score {index} of {size} and fails")
+    return index
+
+
+def _woodfisher(n: int, s: float) -> int:
+    """Keep what is above the k-th largest score, k = ceil(n (1 - s))."""
+    return n - _at(math.ceil(n * (1 - s)) - 1, n)
+
+
+def _lamp(n: int, s: float) -> int:
+    """Keep round(n (1 - s)), and fail if that is none."""
+    return n - 1 - _at(round(n * (1 - s)) - 1, n)
+
+
+def _tfmot(n: int, s: float) -> int:
+    """Keep round(n (1 - s)) in float32, and one at least."""
+    wanted = np.float32(n) * (np.float32(1) - np.float32(s))
+    return n - max(int(np.round(wanted)), 1)
+
+
+RULES: dict[str, Callable[[int, float], int]] = {
+    "round(n s), exact": removed,
+    "round(n s)": lambda n, s: round(n * s),
+    "round(n s), one kept below s = 1": lambda n, s: (
+        n if s >= 1 else min(n - 1, round(n * s))
+    ),
+    "int(n s)": lambda n, s: int(n * s),
+    "int(n s) + 1, threshold sorted[int(n s)]": lambda n, s: _at(int(n * s), n) + 1,
+    "int(n (1 - (1 - s)))": lambda n, s: int(n * (1 - (1 - s))),
+    "int(n (1 - (1 - s))) - 1, threshold the last of them": lambda n, s: _at(
+        int(n * (1 - (1 - s))) - 1, n
+    ),
+    "n - int(n (1 - s))": lambda n, s: n - int(n * (1 - s)),
+    "n - round(n (1 - s))": lambda n, s: n - round(n * (1 - s)),
+    "n - max(round(n (1 - s)), 1), float32": _tfmot,
+    "n - round(n (1 - s)), none kept fails": _lamp,
+    "ceil(n s)": lambda n, s: math.ceil(n * s),
+    "ceil(n s) + 1, threshold sorted[ceil(n s)]": lambda n, s: (
+        _at(math.ceil(n * s), n) + 1
+    ),
+    "ceil((n - 1) s), quantile": lambda n, s: math.ceil((n - 1) * s),
+    "int((n - 1) s) + 1, threshold sorted[int((n - 1) s)]": lambda n, s: (
+        int((n - 1) * s) + 1
+    ),
+    "n - ceil(n (1 - s)) + 1, threshold the last kept": _woodfisher,
+    "n - 8 ceil((n - n s) / 8), none below 0": lambda n, s: max(
+        n - 8 * math.ceil((n - n * s) / 8), 0
+    ),
+}
+"""How many of n scores, all different, each toolkit removes at sparsity s, a float.
+
+Arithmetic is that of the toolkits, binary floating point in float64 unless stated, so
+that the counts come out with their accidents. `minprune.masks.profiles` says whose rule
+each is.
+"""
