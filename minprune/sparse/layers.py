@@ -73,9 +73,9 @@ class SparseLinear(SparseLayer, Linear):
     def _build_products(self, by_scipy: bool) -> Products:
         if by_scipy:
             return ScipyLinear(self.pattern)
-        from minprune.sparse.kernels.linear import LinearProducts
+        from minprune.sparse.kernels import linear_products
 
-        return LinearProducts(self.pattern)
+        return linear_products(self.pattern)
 
 
 class SparseConvolution(SparseLayer, Convolution):
@@ -125,7 +125,7 @@ class SparseConvolution(SparseLayer, Convolution):
     def _build_products(self, by_scipy: bool) -> Products:
         if by_scipy:
             return ScipyConvolution(self.pattern, self.window, self.groups)
-        from minprune.sparse.kernels.conv import ConvolutionProducts
+        from minprune.sparse.kernels import ConvolutionProducts
 
         return ConvolutionProducts(
             self.pattern, self.window, self.groups, self.in_channels

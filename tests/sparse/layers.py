@@ -7,7 +7,7 @@ import numpy as np
 from minprune.nn import Conv1d, Conv2d, Linear
 from minprune.nn.window import planes
 from minprune.sparse import SparseConv1d, SparseConv2d, SparseLinear
-from minprune.sparse.kernels import conv, linear
+from minprune.sparse.kernels import block, conv, linear, linear_products
 from minprune.sparse.products import ScipyConvolution, ScipyLinear
 from tests.oracles import kernels as oracle
 
@@ -41,7 +41,7 @@ class Case:
         return array[:, :, None] if array.ndim == 3 else array
 
 
-def blocks(rng, shape, density, block):
+def random_mask(rng, shape, density, block):
     """A random mask of a weight; of whole blocks of its (out, K) view, if given."""
     rows, columns = shape[0], int(np.prod(shape[1:]))
     height, width = block or (1, 1)
@@ -50,17 +50,19 @@ def blocks(rng, shape, density, block):
     return kept[:rows, :columns].reshape(shape)
 
 
-def case(dense, shape, density=0.3, dtype=np.float32, block=None, seed=0):
+def case(dense, shape, density=0.3, dtype=np.float32, in_blocks=None, seed=0):
     """Fill a dense layer with random weights, prune it, and draw a batch for it."""
     rng = np.random.default_rng(seed)
     weight = dense.params["weight"]
     weight[...] = rng.normal(size=weight.shape)
     if "bias" in dense.params:
         dense.params["bias"][...] = rng.normal(size=len(weight))
-    dense.set_mask("weight", blocks(rng, weight.shape, density, block))
+    dense.set_mask("weight", random_mask(rng, weight.shape, density, in_blocks))
     dense = dense.clone(dtype)
     kinds = {Linear: SparseLinear, Conv1d: SparseConv1d, Conv2d: SparseConv2d}
-    twin = kinds[type(dense)].from_dense(dense, "bsr" if block else "csr", block)
+    twin = kinds[type(dense)].from_dense(
+        dense, "bsr" if in_blocks else "csr", in_blocks
+    )
     x = rng.normal(size=shape).astype(dtype)
     dy = rng.normal(size=(*dense.output_shape(shape[:-1]), shape[-1])).astype(dtype)
     return Case(dense, twin, x, dy)
@@ -79,14 +81,34 @@ class LinearLoops:
 
     def input_gradient(self, values, dy, x):
         dx = np.empty(x.shape, x.dtype)
-        linear.input_gradient(
-            self.pattern.indptr, self.pattern.indices, values, dy, dx
-        )
+        linear.input_gradient(self.pattern.indptr, self.pattern.indices, values, dy, dx)
         return dx
 
     def weight_gradient(self, x, dy):
         g = np.empty(self.pattern.stored, x.dtype)
         linear.weight_gradient(self.pattern.indptr, self.pattern.indices, x, dy, g)
+        return g
+
+
+class BlockLoops:
+    """The loops that define the products of a linear layer in blocks."""
+
+    def __init__(self, pattern):
+        self.pattern = pattern
+
+    def forward(self, values, bias, x):
+        y = np.empty((self.pattern.shape[0], x.shape[1]), x.dtype)
+        block.forward(self.pattern.indptr, self.pattern.indices, values, x, y)
+        return y if bias is None else y + bias[:, None]
+
+    def input_gradient(self, values, dy, x):
+        dx = np.empty(x.shape, x.dtype)
+        block.input_gradient(self.pattern.indptr, self.pattern.indices, values, dy, dx)
+        return dx
+
+    def weight_gradient(self, x, dy):
+        g = np.empty(self.pattern.values_shape, x.dtype)
+        block.weight_gradient(self.pattern.indptr, self.pattern.indices, x, dy, g)
         return g
 
 
@@ -123,10 +145,10 @@ def multipliers(layer):
     pattern, csr = layer.pattern, layer.pattern.format == "csr"
     if isinstance(layer, SparseLinear):
         found = {
-            "strips": linear.LinearProducts(pattern),
+            "strips": linear_products(pattern),
             "scipy": ScipyLinear(pattern),
         }
-        return found | ({"loops": LinearLoops(pattern)} if csr else {})
+        return found | {"loops": (LinearLoops if csr else BlockLoops)(pattern)}
     view, groups = layer.window, layer.groups
     found = {
         "strips": conv.ConvolutionProducts(pattern, view, groups, layer.in_channels),

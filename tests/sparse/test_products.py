@@ -81,10 +81,18 @@ def test_double_precision(way, layer):
 @pytest.mark.parametrize("block", [(4, 1), (8, 1), (1, 3), (2, 2)])
 @pytest.mark.parametrize("batch", [1, 17])
 @pytest.mark.parametrize("layer", ["linear", "groups", "signal"])
-@pytest.mark.parametrize("way", ["strips", "scipy"])
-def test_blocks_that_reach_over_the_edge(way, layer, batch, block):
-    drawn = case(*LAYERS[layer](batch), density=0.5, block=block)
-    check(drawn, multipliers(drawn.sparse)[way])
+def test_blocks_that_reach_over_the_edge(layer, batch, block):
+    drawn = case(*LAYERS[layer](batch), density=0.5, in_blocks=block)
+    for multiplier in multipliers(drawn.sparse).values():
+        check(drawn, multiplier)
+
+
+@pytest.mark.parametrize("block", [(4, 1), (16, 1)])
+@pytest.mark.parametrize("batch", [1, 17, 144])
+def test_blocks_of_one_column(batch, block):
+    drawn = case(Linear(9, 32), (9, batch), density=0.5, in_blocks=block)
+    for multiplier in multipliers(drawn.sparse).values():
+        check(drawn, multiplier)
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,13 @@ def wide_strip(like: AnyArray) -> Lanes:
     return Lanes(8 * register_bytes() // like.itemsize, like.dtype)
 
 
+def pair_strip(like: AnyArray) -> Lanes:
+    """Lanes that fill two registers."""
+    return Lanes(2 * register_bytes() // like.itemsize, like.dtype)
+
+
 def narrow_strip(like: AnyArray) -> Lanes:
-    """Lanes that fill two registers, or `LANE`, the least that memory is padded to."""
+    """As `pair_strip`, but no more than `LANE`, to which memory is padded."""
     return Lanes(min(LANE, 2 * register_bytes() // like.itemsize), like.dtype)
 
 
@@ -226,9 +231,9 @@ def _gather(_: Any, lanes: Any, x: Any, offsets: Any, at: Any) -> Any:
         found = ir.Constant(_vector(strip), ir.Undefined)
         for lane in range(strip.width):
             place = builder.add(args[3], args[3].type(lane))
-            far = _widened(builder, offsets, _address(
-                context, builder, offsets, args[2], place, 1
-            ))
+            far = _widened(
+                builder, offsets, _address(context, builder, offsets, args[2], place, 1)
+            )
             number = builder.load(_address(context, builder, x, args[1], far, 1))
             found = builder.insert_element(found, number, ir.IntType(32)(lane))
         return found
@@ -337,6 +342,7 @@ def _either(meaning: Callable[..., Any], compiled: Callable[..., Any]) -> Any:
 
 
 wide_strip = _either(wide_strip, _token(wide_strip))
+pair_strip = _either(pair_strip, _token(pair_strip))
 narrow_strip = _either(narrow_strip, _token(narrow_strip))
 width = _either(width, _width)
 load = _either(load, _load)

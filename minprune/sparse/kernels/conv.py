@@ -22,6 +22,7 @@ from minprune.nn.window import Pair, Window, planes
 from minprune.sparse.kernels._jit import kernel
 from minprune.sparse.kernels.layout import (
     flat,
+    flat_values,
     lanes_for,
     make_rows,
     rows_bytes,
@@ -324,7 +325,7 @@ class ConvolutionProducts:
         """See `Products.forward`."""
         seen = planes(x)
         layout, dtype = self._layout(seen), np.result_type(values, x)
-        weights = np.ascontiguousarray(values, dtype).reshape(-1)
+        weights = flat_values(values, dtype)
         start = zeros(self.pattern.shape[0], dtype, bias)
         y = batch_array((len(start), *layout.output, x.shape[-1]), dtype)
         for first in range(0, x.shape[-1], SLICE):
@@ -339,7 +340,7 @@ class ConvolutionProducts:
         """See `Products.input_gradient`."""
         deltas = planes(dy)
         layout, dtype = self._layout(planes(x)), np.result_type(values, dy)
-        weights = np.ascontiguousarray(values, dtype).reshape(-1)
+        weights = flat_values(values, dtype)
         dx = batch_array(planes(x).shape, dtype)
         for first in range(0, dy.shape[-1], SLICE):
             part, out = (a[..., first : first + SLICE] for a in (deltas, dx))
@@ -422,11 +423,11 @@ def _backward(
     memory = flat(framed)[(down * width + across) * lanes :]
     inside = layout.inside
     whole = layout.window.stride == (1, 1) and dx.strides[2] == lanes * dx.itemsize
-    shape = (layout.columns.count, *inside, lanes)
+    shape = (layout.columns.outputs, *inside, lanes)
     written = batch_array(shape, dx.dtype) if not whole else dx
     length = inside[1] * lanes
     where = _frame(layout.columns, inside[0], length, lanes, width * lanes)
-    start = np.zeros(layout.columns.count, dx.dtype)
+    start = np.zeros(layout.columns.outputs, dx.dtype)
     run_product(layout.columns, where, weights, start, memory, flat(written))
     if not whole:
         phases = written.reshape(-1, layout.channels, *inside, lanes)
@@ -449,5 +450,5 @@ def _frame(rows: Rows, segments: int, length: int, lanes: int, x_step: int) -> F
     """Segments follow each other in an output row without a gap."""
     y_row = segments * length
     return Frame(
-        rows.count, rows.panels, segments, length, lanes, x_step, length, y_row, 0
+        rows.outputs, rows.panels, segments, length, lanes, x_step, length, y_row, 0
     )

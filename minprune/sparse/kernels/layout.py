@@ -60,7 +60,7 @@ def make_rows(
 
 def unpanelled(rows: Rows) -> Rows:
     """The same product in one panel: for strips so narrow that all columns stay near."""
-    cuts = rows.cuts.reshape(rows.panels + 1, rows.count)
+    cuts = rows.cuts.reshape(rows.panels + 1, rows.outputs)
     return rows._replace(cuts=cuts[[0, -1]].reshape(-1), panels=1)
 
 
@@ -98,8 +98,8 @@ class Tile(NamedTuple):
 
     Attributes
     ----------
-    first, count : int
-        Which samples.
+    first, samples : int
+        Which of them.
     lanes : int
         Numbers that they take in a row, padding included.
     memory : ndarray, one axis
@@ -108,7 +108,7 @@ class Tile(NamedTuple):
     """
 
     first: int
-    count: int
+    samples: int
     lanes: int
     memory: FloatArray
     pitch: int
@@ -133,6 +133,11 @@ def tiles(x: AnyArray, dtype: np.dtype[Any], clean: bool = False) -> Iterator[Ti
         yield Tile(first, count, lanes, flat(near), pitch)
 
 
+def flat_values(values: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+    """Stored values, blocks or not, as a kernel reads them."""
+    return np.ascontiguousarray(values, dtype).reshape(-1)
+
+
 def zeros(
     rows: int, dtype: np.dtype[Any], bias: FloatArray | None = None
 ) -> FloatArray:
@@ -154,7 +159,7 @@ def run_product(
     frame = where.numbers()
     share_rows(
         lambda first, last: product(frame, *rows[:3], values, start, x, y, first, last),
-        rows.count,
+        rows.outputs,
         len(rows.offsets) * where.segments * where.length,
     )
 
@@ -166,6 +171,6 @@ def run_gradient(
     frame = where.numbers()
     share_rows(
         lambda first, last: gradient(frame, *rows[:3], x, dy, g, first, last),
-        rows.count,
+        rows.outputs,
         len(rows.offsets) * where.segments * where.length,
     )

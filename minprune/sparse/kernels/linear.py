@@ -4,12 +4,18 @@ The three loops that define them stand first; they are what is read, and what th
 hold the fast ones to. `LinearProducts` computes the same by the strip kernel.
 """
 
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 
 from minprune._check import FloatArray, IntArray, batch_array
-from minprune.sparse.kernels._jit import kernel
+from minprune.sparse.kernels._jit import kernel, share_rows
 from minprune.sparse.kernels.layout import (
+    Tile,
     flat,
+    flat_values,
     lanes_for,
     make_rows,
     rows_bytes,
@@ -20,7 +26,7 @@ from minprune.sparse.kernels.layout import (
     unpanelled,
     zeros,
 )
-from minprune.sparse.kernels.strips import TILE, Frame, Rows
+from minprune.sparse.kernels.strips import TILE, Frame, Rows, column
 from minprune.sparse.products import Pattern
 
 
@@ -83,40 +89,62 @@ class LinearProducts:
     def __init__(self, pattern: Pattern) -> None:
         self.pattern = pattern
         (out, inside), (row, column, where) = pattern.shape, pattern.entries()
-        self.rows = make_rows(out, inside, row, column, column, where)
-        self.narrow_rows = unpanelled(self.rows)
-        self._transposed: tuple[Rows, Rows] | None = None
+        self.rows = Layouts(make_rows(out, inside, row, column, column, where))
 
     @property
     def nbytes(self) -> int:
         """Bytes of the layouts built so far."""
-        back = () if self._transposed is None else self._transposed[:1]
-        return rows_bytes(self.rows, *back)
+        back = vars(self).get("columns")
+        return self.rows.nbytes + (0 if back is None else back.nbytes)
 
-    def _columns(self) -> tuple[Rows, Rows]:
+    @cached_property
+    def columns(self) -> "Layouts":
         """The transposed pattern, built when a gradient is first asked for."""
-        if self._transposed is None:
-            (out, inside), (row, column, where) = (
-                self.pattern.shape,
-                self.pattern.entries(),
-            )
-            order, places = transposed(column, row, where)
-            row, column = row[order], column[order]
-            rows = make_rows(inside, out, column, row, row, places)
-            self._transposed = rows, unpanelled(rows)
-        return self._transposed
+        (out, inside), (row, column, where) = self.pattern.shape, self.pattern.entries()
+        order, places = transposed(column, row, where)
+        row, column = row[order], column[order]
+        return Layouts(make_rows(inside, out, column, row, row, places))
 
     def forward(
         self, values: FloatArray, bias: FloatArray | None, x: FloatArray
     ) -> FloatArray:
         """See `Products.forward`."""
-        return _multiply((self.rows, self.narrow_rows), values, bias, x)
+        dtype = np.result_type(values, x)
+        weights, start = (
+            flat_values(values, dtype),
+            zeros(self.pattern.shape[0], dtype, bias),
+        )
+        if x.shape[1] != 1:
+            return _multiply(self._product, weights, start, x)
+        y = batch_array((len(start), 1), dtype)
+        y[:, 0] = self._column(weights, start, np.ascontiguousarray(x[:, 0], dtype))
+        return y
+
+    def _product(self, *arguments: Any) -> None:
+        self.rows.product(*arguments)
+
+    def _column(
+        self, weights: FloatArray, start: FloatArray, x: FloatArray
+    ) -> FloatArray:
+        """The product with one sample, packed."""
+        cuts, offsets, order = self.rows.narrow[:3]
+        y = np.empty(len(start), x.dtype)
+        if order is not None:
+            weights = weights[order]
+        share_rows(
+            lambda i, j: column(cuts, offsets, weights, start, x, y, False, i, j),
+            len(y),
+            len(offsets),
+        )
+        return y
 
     def input_gradient(
         self, values: FloatArray, dy: FloatArray, x: FloatArray
     ) -> FloatArray:
         """See `Products.input_gradient`."""
-        return _multiply(self._columns(), values, None, dy)
+        dtype = np.result_type(values, dy)
+        weights, start = flat_values(values, dtype), zeros(self.pattern.shape[1], dtype)
+        return _multiply(self.columns.product, weights, start, dy)
 
     def weight_gradient(self, x: FloatArray, dy: FloatArray) -> FloatArray:
         """See `Products.weight_gradient`."""
@@ -125,31 +153,53 @@ class LinearProducts:
         for far, near in zip(
             tiles(x, dtype, True), tiles(dy, dtype, True), strict=True
         ):
-            rows = self.rows if near.lanes == TILE else self.narrow_rows
+            rows = self.rows.of(near.lanes)
             where = frame(rows, near.lanes, far.pitch, near.pitch)
             run_gradient(rows, where, far.memory, near.memory, g.reshape(-1))
         return g
 
 
+class Layouts:
+    """The same rows in panels, for a full tile of samples, and in one piece, for less."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.wide, self.narrow = rows, unpanelled(rows)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both; they share offsets and order."""
+        return rows_bytes(self.wide) + self.narrow.cuts.nbytes
+
+    def of(self, lanes: int) -> Rows:
+        """The rows for a tile of so many lanes."""
+        return self.wide if lanes == TILE else self.narrow
+
+    def product(
+        self,
+        tile: Tile,
+        y_row: int,
+        weights: FloatArray,
+        start: FloatArray,
+        y: FloatArray,
+    ) -> None:
+        """Rows times the samples of a tile."""
+        rows = self.of(tile.lanes)
+        where = frame(rows, tile.lanes, tile.pitch, y_row)
+        run_product(rows, where, weights, start, tile.memory, y)
+
+
 def _multiply(
-    layouts: tuple[Rows, Rows],
-    values: FloatArray,
-    bias: FloatArray | None,
-    x: FloatArray,
+    product: Callable[..., None], weights: FloatArray, start: FloatArray, x: FloatArray
 ) -> FloatArray:
-    """The matrix of these rows times the columns of x, by tiles of columns."""
-    dtype = np.result_type(values, x)
-    weights = np.ascontiguousarray(values, dtype).reshape(-1)
-    start = zeros(layouts[0].count, dtype, bias)
-    y = batch_array((len(start), x.shape[1]), dtype)
+    """The product with all samples, a tile of them at a time."""
+    y = batch_array((len(start), x.shape[1]), weights.dtype)
     written = flat(y)
-    for tile in tiles(x, dtype):
-        rows = layouts[0] if tile.lanes == TILE else layouts[1]
-        where = frame(rows, tile.lanes, tile.pitch, lanes_for(x.shape[1]))
-        run_product(rows, where, weights, start, tile.memory, written[tile.first :])
+    for tile in tiles(x, weights.dtype):
+        y_row = lanes_for(x.shape[1])
+        product(tile, y_row, weights, start, written[tile.first :])
     return y
 
 
 def frame(rows: Rows, length: int, lanes: int, y_row: int, relu: bool = False) -> Frame:
     """One segment, the samples; offsets count input features, `lanes` numbers apart."""
-    return Frame(rows.count, rows.panels, 1, length, lanes, 0, 0, y_row, relu)
+    return Frame(rows.outputs, rows.panels, 1, length, lanes, 0, 0, y_row, relu)

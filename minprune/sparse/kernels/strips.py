@@ -53,20 +53,20 @@ class Rows(NamedTuple):
 
     Attributes
     ----------
-    cuts : ndarray of int32, shape ((panels + 1) * count,)
-        Panel q of row i is stored at places ``cuts[q * count + i]`` to
-        ``cuts[(q + 1) * count + i]``.
+    cuts : ndarray of int32, shape ((panels + 1) * outputs,)
+        Panel q of row i is stored at places ``cuts[q * outputs + i]`` to
+        ``cuts[(q + 1) * outputs + i]``.
     offsets : ndarray of uint16 or uint32, shape (stored,)
         Positions from an output to the input that this weight multiplies.
     order : ndarray of int32, shape (stored,), or None
         Place of each in the array of values; None if it lies in this very order.
-    count, panels : int
+    outputs, panels : int
     """
 
     cuts: IntArray
     offsets: IntArray
     order: IntArray | None
-    count: int
+    outputs: int
     panels: int
 
 
@@ -116,24 +116,24 @@ def product(
             for panel in range(panels):
                 relu = frame[8] != 0 and panel == panels - 1
                 for i in range(first, last):
-                    begin = item(cuts, panel * rows + i)
+                    head = item(cuts, panel * rows + i)
                     stop = item(cuts, (panel + 1) * rows + i)
-                    if begin == stop and panel > 0 and not relu:
+                    if head == stop and panel > 0 and not relu:
                         continue
                     near = segment * y_step + i * y_row
                     far = segment * x_step
                     p = tile
                     while p + width(wide) <= end:
-                        strip = _begin(wide, panel, start, i, y, near + p)
-                        for k in range(begin, stop):
+                        strip = begin(wide, panel, start, i, y, near + p)
+                        for k in range(head, stop):
                             at = far + p + item(offsets, k) * lanes
                             strip = _step(wide, values, place(order, k), x, at, strip)
-                        _finish(strip, relu, y, near + p)
+                        finish(strip, relu, y, near + p)
                         p += width(wide)
                     while p < end:
-                        a = _begin(narrow, panel, start, i, y, near + p)
+                        a = begin(narrow, panel, start, i, y, near + p)
                         b = c = d = splat(narrow, 0.0)
-                        k = begin
+                        k = head
                         while k + 4 <= stop:
                             at = far + p + item(offsets, k) * lanes
                             a = _step(narrow, values, place(order, k), x, at, a)
@@ -148,12 +148,12 @@ def product(
                             at = far + p + item(offsets, k) * lanes
                             a = _step(narrow, values, place(order, k), x, at, a)
                             k += 1
-                        _finish(add(add(a, b), add(c, d)), relu, y, near + p)
+                        finish(add(add(a, b), add(c, d)), relu, y, near + p)
                         p += width(narrow)
 
 
 @part
-def _begin(
+def begin(
     lanes: Lanes, panel: int, start: FloatArray, i: int, y: FloatArray, at: int
 ) -> AnyArray:
     """What a sum starts from: the bias, or what the panels before have left."""
@@ -171,7 +171,7 @@ def _step(
 
 
 @part
-def _finish(strip: AnyArray, relu: bool, y: FloatArray, at: int) -> None:
+def finish(strip: AnyArray, relu: bool, y: FloatArray, at: int) -> None:
     """Write a sum, cut off below zero if asked."""
     if relu:
         store(y, at, positive(strip))
