@@ -292,7 +292,7 @@ class SparseLayer(Layer):
     def backward(self, dy: FloatArray) -> FloatArray:
         """W' dy; the weight's gradient is taken at the stored positions only."""
         x, values = self._x, self.params["weight"]
-        self._dy = dy  # with _x all that the gradient of any weight takes, stored or not
+        self._dy = dy  # with _x, all that the gradient of any weight takes
         products = self._multiplier(np.result_type(x, values, dy))
         self.grads["weight"] = products.weight_gradient(x, dy)
         if "bias" in self.params:
