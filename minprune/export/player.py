@@ -910,6 +910,34 @@ class BatchNorm(Layer):
         return y
 
 
+@kind("LayerNorm")
+class LayerNorm(Layer):
+    """Each sample brought to zero mean and unit variance over all its entries."""
+
+    def __init__(self, node):
+        sizes = node.args.get("normalized_shape")
+        axes = len(sizes) if isinstance(sizes, list) else 1
+        self.entries = tuple(node.sizes("normalized_shape", None, axes))
+        self.eps = node.number("eps", 1e-5)
+        if self.eps < 0:
+            refuse(node.field, "eps is %r; expected zero or more" % self.eps)
+        self.affine = node.flag("affine", True)
+        if self.affine:
+            self.scale = node.array("weight", self.entries)[..., None]
+            self.shift = node.array("bias", self.entries)[..., None]
+
+    def shape(self, shape):
+        if tuple(shape) != self.entries:
+            self.misfit(shape, str(self.entries))
+        return shape
+
+    def run(self, x, lengths):
+        axes = tuple(range(x.ndim - 1))
+        centered = x - x.mean(axis=axes)
+        y = centered / np.sqrt((centered * centered).mean(axis=axes) + self.eps)
+        return y * self.scale + self.shift if self.affine else y
+
+
 class Elementwise(Layer):
     """A function of each number by itself."""
 
@@ -949,10 +977,10 @@ class LeakyReLU(Elementwise):
 
 @kind("Sigmoid")
 class Sigmoid(Elementwise):
-    """1 / (1 + exp(-x)), by tanh, which overflows nowhere."""
+    """1 / (1 + exp(-x))."""
 
     def run(self, x, lengths):
-        return 0.5 * (np.tanh(0.5 * x) + 1)
+        return sigmoid(x)
 
 
 @kind("Tanh")
@@ -981,6 +1009,145 @@ class Softmax(Elementwise):
     def run(self, x, lengths):
         weights = np.exp(x - x.max(axis=0, keepdims=True))
         return weights / weights.sum(axis=0, keepdims=True)
+
+
+@kind("Dropout")
+class Dropout(Elementwise):
+    """Silences nothing once training is over."""
+
+    def __init__(self, node):
+        node.number("p", 0.5)  # for training
+
+    def run(self, x, lengths):
+        return x
+
+
+@kind("Embedding")
+class Embedding(Layer):
+    """A row of a table for each whole number: (L, N) -> (dim, L, N)."""
+
+    def __init__(self, node):
+        shape = node.whole("num_embeddings"), node.whole("embedding_dim")
+        self.table = node.array("weight", shape)
+
+    def shape(self, shape):
+        if len(shape) != 1:
+            self.misfit(shape, "(L,)")
+        return (self.table.shape[1], shape[0])
+
+    def run(self, x, lengths):
+        if not ((x >= 0) & (x < len(self.table)) & (x == np.floor(x))).all():
+            fault = "symbols are to be whole numbers from 0 to %d"
+            raise ValueError("%s: %s" % (self.field, fault % (len(self.table) - 1)))
+        return np.moveaxis(self.table[x.astype(np.intp)], -1, 0)
+
+
+class Recurrent(Layer):
+    """What recurrent layers share, over padded sequences (features, L, N).
+
+    Levels stand one upon the other; a second direction reads each sequence from its
+    true end. From that end on the state stands still, and what is put out is zero.
+    """
+
+    gates, remembers = 1, 1
+
+    def __init__(self, node):
+        self.inputs, self.hidden = node.whole("input_size"), node.whole("hidden_size")
+        levels, bias = node.whole("num_layers", 1), node.flag("bias", True)
+        two_ways = node.flag("bidirectional", False)
+        self.last = node.flag("last", False)
+        self.sides = ("", "_reverse") if two_ways else ("",)
+        self.levels, columns = [], self.inputs
+        for level in range(levels):
+            ends = ["_l%d%s" % (level, side) for side in self.sides]
+            self.levels.append([self._side(node, end, columns, bias) for end in ends])
+            columns = self.hidden * len(self.sides)
+        self.weights = [w for level in self.levels for side in level for w in side[:2]]
+
+    def _side(self, node, end, columns, bias):
+        """Weights and biases of one direction of one level."""
+        rows = self.gates * self.hidden
+        w_ih = node.weight("weight_ih" + end, (rows, columns))
+        biases = [None, None]
+        if bias:
+            biases[0] = node.array("bias_ih" + end, (rows,))
+        w_hh = node.weight("weight_hh" + end, (rows, self.hidden))
+        if bias:
+            biases[1] = node.array("bias_hh" + end, (rows,))
+        return w_ih, w_hh, biases[0], biases[1], end.endswith("_reverse")
+
+    def shape(self, shape):
+        if len(shape) != 2 or shape[0] != self.inputs:
+            self.misfit(shape, "(%d, L)" % self.inputs)
+        for weight in self.weights:
+            weight.settle(groups=1, points=1)
+        features = self.hidden * len(self.sides)
+        self.scratch = (self.gates * self.hidden + features) * shape[1]
+        return (features,) if self.last else (features, shape[1])
+
+    def run(self, x, lengths):
+        alive = None
+        if lengths is not None:
+            alive = np.arange(x.shape[1])[:, None] < lengths
+        for level in self.levels:
+            sides = [self._scan(x, alive, *side) for side in level]
+            x = np.concatenate([steps for steps, _ in sides])
+        return np.concatenate([end for _, end in sides]) if self.last else x
+
+    def _scan(self, x, alive, w_ih, w_hh, b_ih, b_hh, backwards):
+        """(the state after every step, the final state)."""
+        features, steps, batch = x.shape
+        into = w_ih.times(x.reshape(1, features, -1)).reshape(-1, steps, batch)
+        if b_ih is not None:
+            into = into + b_ih[:, None, None]
+        state = [np.zeros((self.hidden, batch), x.dtype)] * self.remembers
+        y = np.zeros((self.hidden, steps, batch), x.dtype)
+        for t in reversed(range(steps)) if backwards else range(steps):
+            h = w_hh.times(state[0][None])
+            new = self.cell(into[:, t], h if b_hh is None else h + b_hh[:, None], state)
+            if alive is None:
+                y[:, t], state = new[0], new
+            else:
+                y[:, t] = np.where(alive[t], new[0], 0)
+                state = [np.where(alive[t], a, b) for a, b in zip(new, state)]
+        return y, state[0]
+
+
+def sigmoid(x):
+    """1 / (1 + exp(-x)), by tanh, which overflows nowhere."""
+    return 0.5 * (np.tanh(0.5 * x) + 1)
+
+
+@kind("RNN")
+class RNN(Recurrent):
+    """h = tanh(W_ih x + b_ih + W_hh h + b_hh)."""
+
+    def cell(self, x, h, state):
+        return [np.tanh(x + h)]
+
+
+@kind("LSTM")
+class LSTM(Recurrent):
+    """Gates in the order input, forget, cell, output; the state is (h, c)."""
+
+    gates, remembers = 4, 2
+
+    def cell(self, x, h, state):
+        i, f, g, o = np.split(x + h, 4)
+        c = sigmoid(f) * state[1] + sigmoid(i) * np.tanh(g)
+        return [sigmoid(o) * np.tanh(c), c]
+
+
+@kind("GRU")
+class GRU(Recurrent):
+    """Gates in the order reset, update, new; reset acts on what W_hh has made."""
+
+    gates = 3
+
+    def cell(self, x, h, state):
+        (x_r, x_z, x_n), (h_r, h_z, h_n) = np.split(x, 3), np.split(h, 3)
+        r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+        return [(1 - z) * np.tanh(x_n + r * h_n) + z * state[0]]
 
 
 @kind("Flatten")
@@ -1038,7 +1205,7 @@ class Residual(Layer):
         return self.body(x, lengths) + around
 
 
-@kind("Concat")
+@kind("Concat", "Heads")
 class Concat(Layer):
     """Branches side by side, their channels stacked in order."""
 
@@ -1055,6 +1222,28 @@ class Concat(Layer):
 
     def run(self, x, lengths):
         return np.concatenate([branch(x, lengths) for branch in self.layers])
+
+
+@kind("SqueezeExcite")
+class SqueezeExcite(Layer):
+    """Each channel times a number that the gate gives for it."""
+
+    def __init__(self, node):
+        self.gate = node.child("gate")
+        if self.gate is None:
+            refuse(node.field, "it has no gate")
+        self.layers = [self.gate]
+
+    def shape(self, shape):
+        gates = tuple(self.gate.output(shape))
+        if gates != tuple(shape[:1]):
+            fault = "its gate gives %s for samples of %s"
+            refuse(self.field, fault % (gates, tuple(shape)))
+        return shape
+
+    def run(self, x, lengths):
+        gate = self.gate(x, lengths)
+        return x * gate.reshape(len(gate), *(1,) * (x.ndim - 2), gate.shape[-1])
 
 
 # --------------------------------------------------------------------------------------

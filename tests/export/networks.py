@@ -55,12 +55,11 @@ def networks(draw):
 def blocks(draw, shape):
     """A layer that takes samples of this shape."""
     channels, *plane = shape
-    kinds = ["activation", "norm", "affine", "residual", "concat"] + ["pool"] * bool(
-        plane
-    )
+    kinds = ["activation", "norm", "affine", "residual", "concat", "excite"]
+    kinds += ["pool"] if plane else []
     match draw(st.sampled_from(kinds)):
         case "activation":
-            return draw(st.sampled_from(ACTIVATIONS))()
+            return draw(st.sampled_from([*ACTIVATIONS, nn.Dropout]))()
         case "norm":
             return nn.BatchNorm(channels, affine=draw(st.booleans()))
         case "pool":
@@ -73,7 +72,12 @@ def blocks(draw, shape):
             shortcut = draw(st.sampled_from([None, draw(of_equal_shape(shape))]))
             return nn.Residual(draw(of_equal_shape(shape)), shortcut)
         case "concat":
-            return nn.Concat(draw(of_equal_shape(shape)), nn.ReLU())
+            chain = draw(st.sampled_from([nn.Concat, nn.Heads]))
+            return chain(draw(of_equal_shape(shape)), nn.ReLU())
+        case "excite":
+            mean = [nn.GlobalAvgPool()] * bool(plane)
+            gate = draw(held(nn.Linear(channels, channels)))
+            return nn.SqueezeExcite(nn.Sequential(*mean, gate, nn.Sigmoid()))
         case _:
             return draw(held(draw(affine(shape))))
 

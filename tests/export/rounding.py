@@ -51,6 +51,12 @@ def through(layer, x, error):
             error = body[1] + around[1]
             largest = np.abs(body[0]) + np.abs(around[0]) + error
             return y, error + gamma(1) * largest
+        case nn.SqueezeExcite():
+            gate, gate_error = through(layer.children["gate"], x, error)
+            along = (len(gate), *(1,) * (x.ndim - 2), gate.shape[-1])
+            gate, gate_error = gate.reshape(along), gate_error.reshape(along)
+            largest = size * (np.abs(gate) + gate_error)
+            return y, largest - np.abs(x * gate) + gamma(1) * largest
         case nn.Linear() | Convolution():
             products = layer.weights()["weight"][0].size
             terms = absolute(layer).forward(size)
@@ -67,7 +73,7 @@ def through(layer, x, error):
         case nn.GlobalAvgPool():
             taps = np.prod(x.shape[1:-1])
             return y, layer.forward(error) + gamma(taps + 1) * layer.forward(size)
-        case nn.MaxPool1d() | nn.MaxPool2d() | nn.Flatten():
+        case nn.MaxPool1d() | nn.MaxPool2d() | nn.Flatten() | nn.Dropout():
             return y, layer.forward(error)
         case nn.ReLU() | nn.ReLU6():
             return y, error

@@ -101,7 +101,23 @@ WAYS = [
 ]
 
 
-def seeded(whole, count, seed=0):
-    """`count` damaged files, the same ones every time; each with its own seed."""
-    for number in range(count):
-        yield mutated(whole, random.Random(f"{seed} {number}"))
+def damaged(path, count, seed=0):
+    """Damage the file `count` times, and yield what it holds then.
+
+    The same ways every time: each comes from a seed of its own. In the end the file is
+    whole again.
+    """
+    with open(path, "r+b", buffering=0) as file:
+        whole = file.read()
+        for number in range(count):
+            content = mutated(whole, random.Random(f"{seed} {number}"))
+            _put(file, content)
+            yield content
+        _put(file, whole)
+
+
+def _put(file, content):
+    """Let the file hold this."""
+    file.seek(0)
+    file.write(content)
+    file.truncate()
