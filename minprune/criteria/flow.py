@@ -23,6 +23,7 @@ _FLOW = {
     Holds.SIGN_FREE,
     Holds.SCALES_WITH_WEIGHT,
     Holds.RESCALES,
+    Holds.DATA_FREE,
 }
 
 

@@ -166,7 +166,15 @@ EVIDENCE = {
 }
 
 
-PARAMETERS = {"weight", "bn_scale", "bn_shift", "next_weight", "coupled_norms"}
+PARAMETERS = {
+    "weight",
+    "bn_scale",
+    "bn_shift",
+    "next_weight",
+    "coupled_norms",
+    "flow_grad",
+    "path_grad",
+}
 """Evidence that a network alone gives, without any data."""
 
 
