@@ -25,8 +25,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns as wide as their widest entry, the first flush left, the others right.
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """Columns as wide as their widest entry, the first `left` flush left.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
         "  ".join(
-            entry.ljust(width) if i == 0 else entry.rjust(width)
+            entry.ljust(width) if i < left else entry.rjust(width)
             for i, (entry, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines

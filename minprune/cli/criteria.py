@@ -32,5 +32,5 @@ def run(args: argparse.Namespace) -> int:
     rows: list[list[Any]] = [
         [c.name, c.family, c.kind, c.granularity, ", ".join(c.needs)] for c in cards
     ]
-    print(table(["criterion", "family", "kind", "granularity", "evidence"], rows))
+    print(table(["criterion", "family", "kind", "granularity", "evidence"], rows, 5))
     return 0

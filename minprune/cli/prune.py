@@ -21,7 +21,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--criterion", default="magnitude", help="see: minprune criteria (magnitude)"
     )
     parser.add_argument(
-        "--sparsity", required=True, help="share to remove, such as 0.9"
+        "--sparsity", help="share to remove, such as 0.9; for nm, keep and group say it"
     )
     parser.add_argument(
         "--scope",
@@ -93,11 +93,14 @@ def _pruned(net: Any, data: Any, args: argparse.Namespace, show: Any) -> Any:
     from minprune import nn, prune
     from minprune.cli._options import epoch_line
 
-    how: dict[str, Any] = {"scope": args.scope, "seed": args.seed}
-    how |= {"granularity": args.granularity} if args.granularity != "weight" else {}
+    how: dict[str, Any] = {
+        "scope": args.scope,
+        "granularity": args.granularity,
+        "seed": args.seed,
+    }
     if args.block:
         how["block"] = block(args.block)
-    for name in ("keep", "group"):
+    for name in ("sparsity", "keep", "group"):
         if getattr(args, name) is not None:
             how[name] = getattr(args, name)
     training: dict[str, Any] = {
@@ -109,10 +112,15 @@ def _pruned(net: Any, data: Any, args: argparse.Namespace, show: Any) -> Any:
         "progress": epoch_line(show, "pruning and recovering", args.epochs),
     }
     if args.schedule == "cubic":
-        gradual = prune.Gradual(args.criterion, sparsity=args.sparsity, **how)
+        if args.sparsity is None:
+            raise ValueError(
+                "--schedule cubic needs a --sparsity to end at; nm patterns, whose "
+                "sparsity is given by --keep and --group, are cut with oneshot"
+            )
+        gradual = prune.Gradual(args.criterion, **how)
         nn.train(net, data, procedures=[gradual], **training)
         return net
-    prune.OneShot(args.criterion, sparsity=args.sparsity, **how).run(net, data)
+    prune.OneShot(args.criterion, **how).run(net, data)
     return prune.recover(net, data, **training)
 
 

@@ -103,3 +103,18 @@ def test_every_command_explains_itself_with_an_example(run):
         assert f"minprune {name}" in out.partition("example:")[2], name
         assert "--json" in out
         assert "--seed" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (("--granularity", "block", "--block", "4x1", "--sparsity", "0.5"), 8512),
+        (("--granularity", "nm", "--keep", "1", "--group", "4"), 17024 // 4),
+    ],
+)
+def test_patterns_can_be_asked_for(run_json, dense, tmp_path, words, kept):
+    path = tmp_path / "pattern.safetensors"
+    rest = ("--data", "digits", "--epochs", 0, "-o", path)
+    found = run_json("prune", dense, *words, *rest)
+    # A ragged block at the lower edge of 10 rows holds 2 weights, not 4.
+    assert abs(found["weights"] - kept) <= 32
