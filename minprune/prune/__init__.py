@@ -8,6 +8,7 @@ from minprune.prune.adaptive import AdaptiveThreshold
 from minprune.prune.admm import ADMM
 from minprune.prune.cut import Cut
 from minprune.prune.edge_popup import EdgePopup
+from minprune.prune.evolve import SET, SNFS, DeepR, RigL, hold_sparsely
 from minprune.prune.gradual import Gradual
 from minprune.prune.hard_concrete import HardConcrete
 from minprune.prune.movement import Movement, SoftMovement
@@ -16,6 +17,7 @@ from minprune.prune.phases import Phases
 from minprune.prune.powerprop import Powerpropagation
 from minprune.prune.recover import recover
 from minprune.prune.regularized import GrowingPenalty, Regularized
+from minprune.prune.rounds import Rounds, force, iterative_snip, synflow
 from minprune.prune.score import score
 from minprune.prune.soft_filters import SoftFilters
 from minprune.prune.soft_threshold import SoftThreshold
@@ -26,8 +28,11 @@ from minprune.prune.variational import VariationalDropout
 
 __all__ = [
     "ADMM",
+    "SET",
+    "SNFS",
     "AdaptiveThreshold",
     "Cut",
+    "DeepR",
     "EdgePopup",
     "Gradual",
     "GrowingPenalty",
@@ -37,6 +42,8 @@ __all__ = [
     "Phases",
     "Powerpropagation",
     "Regularized",
+    "RigL",
+    "Rounds",
     "SoftFilters",
     "SoftMovement",
     "SoftThreshold",
@@ -44,6 +51,10 @@ __all__ = [
     "Surgery",
     "TopKAST",
     "VariationalDropout",
+    "force",
+    "hold_sparsely",
+    "iterative_snip",
     "recover",
     "score",
+    "synflow",
 ]

@@ -1,0 +1,170 @@
+"""What evolving procedures stand on: sparse layers, and exchanging what they hold.
+
+Positions are flat indices into the (out, K) view of a weight, in ascending order.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from minprune._check import AnyArray, BoolArray, FloatArray, IntArray
+from minprune.nn.layer import Layer
+from minprune.nn.network import Network
+from minprune.nn.optim import Optimizer
+from minprune.nn.train import Procedure, Run
+from minprune.prune.moment import Moment, every, steps_of
+from minprune.sparse.base import SparseLayer
+from minprune.sparse.compress import SPARSE
+from minprune.sparse.csr import CSR, flat, row_of_each
+
+
+class Evolving(Procedure):
+    """A procedure that exchanges stored weights at regular steps.
+
+    Parameters
+    ----------
+    frequency : int or float, optional
+        Steps from one exchange to the next; an epoch when left out.
+    end : int or float
+        Moment from which the pattern stays as it is.
+    exclude : iterable of str
+        Weights whose pattern stays as it is.
+    seed : int
+        Draws what is drawn.
+    """
+
+    def __init__(
+        self,
+        frequency: Moment | None,
+        end: Moment,
+        exclude: Iterable[str],
+        seed: int,
+    ) -> None:
+        self.frequency, self.end_at = frequency, end
+        self.exclude, self.seed = tuple(exclude), seed
+
+    def begin(self, run: Run) -> None:
+        """See `Procedure.begin`."""
+        caller = type(self).__name__
+        if self.frequency is None:
+            self.every = run.steps_per_epoch
+        else:
+            self.every = every(caller, self.frequency, run)
+        self.last = steps_of(caller, "end", self.end_at, run)
+        hold_sparsely(run.net)
+        if not self.layers(run.net):
+            raise ValueError(
+                f"{caller}: the network holds no weight sparsely, so that none can be "
+                f"exchanged; prune it first, for example by OneShot('random', "
+                f"sparsity=0.9, allocation='erk')"
+            )
+
+    def layers(self, net: Network) -> dict[str, SparseLayer]:
+        """The layers whose pattern evolves, by the name of their weight."""
+        found = {name: net.owner("layers", name)[0] for name in net.weights()}
+        return {
+            name: layer
+            for name, layer in found.items()
+            if isinstance(layer, SparseLayer)
+            and isinstance(layer.pattern, CSR)
+            and name not in self.exclude
+        }
+
+    def due(self, run: Run) -> bool:
+        """Whether this is a step for an exchange."""
+        return run.step < self.last and run.step % self.every == 0
+
+
+def hold_sparsely(net: Network) -> None:
+    """Turn every layer with a mask into one that stores what it keeps, in place.
+
+    Unlike `minprune.sparse.compress` it does not ask whether that pays.
+    """
+    for _, layer in net.root.walk():
+        layer.children |= {key: _sparse(child) for key, child in layer.children.items()}
+    net.root = _sparse(net.root)
+
+
+def _sparse(layer: Layer) -> Layer:
+    """A layer that stores its mask, if it has one and there is such a kind."""
+    make = SPARSE.get(type(layer))
+    return layer if make is None or "weight" not in layer.masks else make(layer)
+
+
+def csr(layer: SparseLayer) -> CSR:
+    """The pattern of a layer whose weights come and go singly."""
+    if not isinstance(layer.pattern, CSR):
+        raise ValueError(f"{layer.kind}: stored in blocks; expected format 'csr'")
+    return layer.pattern
+
+
+def positions(layer: SparseLayer) -> IntArray:
+    """Where the stored weights are."""
+    pattern = csr(layer)
+    return flat(row_of_each(pattern.indptr), pattern.indices, pattern.shape)
+
+
+def exchange(
+    optimizer: Optimizer,
+    name: str,
+    layer: SparseLayer,
+    drop: BoolArray,
+    grow: IntArray,
+    values: FloatArray | float = 0.0,
+) -> IntArray:
+    """Let stored weights go and others come; the optimizer follows.
+
+    Parameters
+    ----------
+    drop : ndarray of bool, shape (stored,)
+        Which of the stored weights go.
+    grow : ndarray of int
+        Positions that come, ascending, none of them stored once `drop` has gone.
+    values : float or ndarray
+        What they start with; with nothing remembered by the optimizer.
+
+    Returns
+    -------
+    moved : ndarray of int, shape (stored before,)
+        The new place of every old value, -1 where it went.
+    """
+    first = layer.drop(np.flatnonzero(drop))
+    optimizer.remap(name, first, csr(layer).stored)
+    second = layer.grow(*np.divmod(grow, csr(layer).shape[1]))
+    optimizer.remap(name, second, csr(layer).stored)
+    moved = np.where(first >= 0, second[first], -1) if len(second) else first
+    fresh = np.ones(csr(layer).stored, bool)
+    fresh[second] = False
+    layer.params["weight"][fresh] = values
+    return moved
+
+
+def follow(array: AnyArray, moved: IntArray, size: int, fill: AnyArray) -> AnyArray:
+    """An array beside the stored values, moved along; `fill` where something came."""
+    new = np.empty(size, array.dtype)
+    came = np.ones(size, bool)
+    came[moved[moved >= 0]] = False
+    new[moved[moved >= 0]] = array[moved >= 0]
+    new[came] = fill
+    return new
+
+
+def draw_free(
+    stored: IntArray, size: int, count: int, rng: np.random.Generator
+) -> IntArray:
+    """`count` different positions that are not stored, evenly drawn, ascending.
+
+    Notes
+    -----
+    The free position of rank r lies behind all stored ones with
+    ``stored[i] - i <= r``, so it is r plus their number: no list of free positions is
+    made.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> draw_free(np.array([0, 1, 4]), 6, 3, rng)
+    array([2, 3, 5])
+    """
+    ranks = np.sort(rng.choice(size - len(stored), count, replace=False, shuffle=False))
+    return ranks + np.searchsorted(stored - np.arange(len(stored)), ranks, "right")
