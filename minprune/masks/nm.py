@@ -121,7 +121,7 @@ def best_square(
 
     References
     ----------
-    .. [1] I. Hubara, B. Chmiel, M. Island, R. Banner, S. Naor and D. Soudry,
+    .. [1] I. Hubara, B. Chmiel, M. Island, R. Banner, J. Naor and D. Soudry,
        "Accelerated sparse neural training: a provable and efficient method to find N:M
        transposable masks", NeurIPS 2021. arXiv:2102.08124
 

@@ -195,13 +195,13 @@ def exponential(
     -----
     The logarithm of the density runs linearly. With `initial` 0 and K updates the
     density after update k is ``(1 - final) ** (k / K)``, the schedule of SynFlow's
-    hundred rounds [1]_, Sec. 6. Powers are computed in float64 and taken as the decimal
+    hundred rounds [1]_, Alg. 1. Powers are computed in float64 and taken as the decimal
     number they print as; the endpoints are exact.
 
     References
     ----------
     .. [1] H. Tanaka, D. Kunin, D. Yamins and S. Ganguli, "Pruning neural networks
-       without any data by iteratively conserving synaptic flow", NeurIPS 2020, Sec. 6.
+       without any data by iteratively conserving synaptic flow", NeurIPS 2020, Alg. 1.
        arXiv:2006.05467
 
     Examples

@@ -88,7 +88,7 @@ def owl(
     Notes
     -----
     With D the share of outliers in a layer, its density is
-    ``c + 2 spread (D - min D) / (max D - min D)`` [1]_, Sec. 3.
+    ``c + 2 spread (D - min D) / (max D - min D)`` [1]_.
 
     *Departs from the paper*: there c makes the plain mean of the densities what is
     asked, which meets the sparsity only if all layers are of one size, and a density
@@ -98,7 +98,7 @@ def owl(
     References
     ----------
     .. [1] L. Yin et al., "Outlier weighed layerwise sparsity (OWL): a missing secret
-       sauce for pruning LLMs to high sparsity", ICML 2024, Sec. 3. arXiv:2310.05175
+       sauce for pruning LLMs to high sparsity", ICML 2024. arXiv:2310.05175
 
     Examples
     --------

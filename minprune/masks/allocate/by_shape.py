@@ -72,7 +72,7 @@ def uniform_plus(
 
     Notes
     -----
-    In [1]_, Sec. 4, for convolutional networks; 80 % is theirs.
+    The rule of [1]_ for convolutional networks; 80 % is theirs.
 
     References
     ----------
