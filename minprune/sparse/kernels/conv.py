@@ -265,16 +265,16 @@ class Layout:
         `memory` is (phases, channels, rows, columns, lanes).
         """
         batch = x.shape[-1]
-        for phase, own, theirs in self._phases(self.phase, (0, 0)):
+        for phase, own, theirs in self.phases(self.phase, (0, 0)):
             memory[(phase, slice(None), *own, slice(batch))] = x[:, *theirs]
 
     def collect(self, memory: FloatArray, dx: FloatArray) -> None:
         """Put the phases of the gradient together again."""
         batch = dx.shape[-1]
-        for phase, own, theirs in self._phases(self.inside, self.first):
+        for phase, own, theirs in self.phases(self.inside, self.first):
             dx[:, *theirs] = memory[(phase, slice(None), *own, slice(batch))]
 
-    def _phases(self, extent: Pair, first: Pair) -> "list[Any]":
+    def phases(self, extent: Pair, first: Pair) -> "list[Any]":
         """For every phase: its number, its rows and columns, and those of the plane."""
         found = []
         (sh, sw) = self.window.stride
@@ -382,7 +382,7 @@ def _sliced(
     whole = y.strides[2] == lanes * y.itemsize
     written = y if whole else batch_array(y.shape, y.dtype)
     length, step = columns * lanes, layout.phase[1] * lanes
-    where = _frame(layout.rows, rows, length, lanes, step)
+    where = frame(layout.rows, rows, length, lanes, step)
     run_product(layout.rows, where, weights, start, memory, flat(written))
     if not whole:
         y[...] = written
@@ -401,7 +401,7 @@ def _tight(
     memory = _spread(layout, x, lanes, y.dtype)
     length = lanes_for(rows * width * lanes)
     written = batch_array((len(start), length), y.dtype)
-    where = _frame(layout.rows, 1, length, lanes, 0)
+    where = frame(layout.rows, 1, length, lanes, 0)
     run_product(layout.rows, where, weights, start, memory, flat(written))
     positions = written[:, : rows * width * lanes].reshape(-1, rows, width, lanes)
     y[...] = positions[:, :, :columns]
@@ -426,7 +426,7 @@ def _backward(
     shape = (layout.columns.outputs, *inside, lanes)
     written = batch_array(shape, dx.dtype) if not whole else dx
     length = inside[1] * lanes
-    where = _frame(layout.columns, inside[0], length, lanes, width * lanes)
+    where = frame(layout.columns, inside[0], length, lanes, width * lanes)
     start = np.zeros(layout.columns.outputs, dx.dtype)
     run_product(layout.columns, where, weights, start, memory, flat(written))
     if not whole:
@@ -442,11 +442,11 @@ def _gradient(layout: Layout, x: FloatArray, dy: FloatArray, g: FloatArray) -> N
     near[..., : dy.shape[-1]] = dy
     near[..., dy.shape[-1] :] = 0
     length, step = columns * lanes, layout.phase[1] * lanes
-    where = _frame(layout.rows, rows, length, lanes, step)
+    where = frame(layout.rows, rows, length, lanes, step)
     run_gradient(layout.rows, where, memory, flat(near), g)
 
 
-def _frame(rows: Rows, segments: int, length: int, lanes: int, x_step: int) -> Frame:
+def frame(rows: Rows, segments: int, length: int, lanes: int, x_step: int) -> Frame:
     """Segments follow each other in an output row without a gap."""
     y_row = segments * length
     return Frame(

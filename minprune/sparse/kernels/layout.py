@@ -125,7 +125,7 @@ def tiles(x: AnyArray, dtype: np.dtype[Any], clean: bool = False) -> Iterator[Ti
         count = min(TILE, batch - first)
         lanes = lanes_for(count)
         if count == batch and not (clean and count < lanes):
-            near = as_batch_array(x.astype(dtype, copy=False))
+            near = as_batch_array(np.require(x, dtype, "W"))
         else:
             near = batch_array((*x.shape[:-1], count), dtype)
             near[...] = x[..., first : first + count]

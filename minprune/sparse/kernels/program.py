@@ -1,0 +1,274 @@
+"""A whole network in one call: a table of operations over a few arenas, one loop.
+
+Every operation is a row of whole numbers: its code, then its operands, most of them
+places in an arena. `compile` writes the table; nothing is generated and nothing allocated
+while it runs. Activations are (channels, rows, columns, lanes), the samples fastest; a
+batch of one has one lane, any other is padded to a multiple of `LANE`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minprune._check import FloatArray, IntArray
+from minprune.sparse.kernels._jit import kernel, part
+from minprune.sparse.kernels.strips import Frame, column, product
+
+ENTER, MOVE, PRODUCT, COLUMN, POOL, LEAVE = range(6)
+
+NUMBERS = 24
+"""Length of a row of the table: the longest operation and its code."""
+
+
+class Enter(NamedTuple):
+    """Raw samples, batch first, become columns, times a scale and plus an offset."""
+
+    y: int
+    size: int
+    lanes: int
+    scale: int
+    code: int = ENTER
+
+
+class Move(NamedTuple):
+    """Copy a view into another, plane by plane; or scale it, add it, cut it off."""
+
+    x: int
+    x_channel: int
+    x_row: int
+    x_column: int
+    y: int
+    y_channel: int
+    y_row: int
+    y_column: int
+    channels: int
+    rows: int
+    columns: int
+    lanes: int
+    scale: int = -1
+    """Place of a scale for each channel, a shift for each behind it; -1 for neither."""
+    add: int = 0
+    relu: int = 0
+    code: int = MOVE
+
+
+class Product(NamedTuple):
+    """Stored weights times strips, as `strips.product`."""
+
+    x: int
+    y: int
+    cuts: int
+    stored: int
+    count: int
+    start: int
+    frame: Frame
+    code: int = PRODUCT
+
+
+class Column(NamedTuple):
+    """Stored weights times one sample, as `strips.column`."""
+
+    x: int
+    y: int
+    cuts: int
+    stored: int
+    count: int
+    start: int
+    outputs: int
+    relu: int = 0
+    code: int = COLUMN
+
+
+class Pool(NamedTuple):
+    """The largest, or the mean, of what a window sees."""
+
+    x: int
+    x_channel: int
+    x_row: int
+    y: int
+    channels: int
+    rows: int
+    columns: int
+    lanes: int
+    kh: int
+    kw: int
+    sh: int
+    sw: int
+    top: int
+    left: int
+    height: int
+    width: int
+    mean: int
+    code: int = POOL
+
+
+class Leave(NamedTuple):
+    """Columns become samples, batch first."""
+
+    x: int
+    size: int
+    lanes: int
+    code: int = LEAVE
+
+
+Operation = Enter | Move | Product | Column | Pool | Leave
+
+
+def write(operations: list[Operation]) -> IntArray:
+    """The table of these operations: code first, then the operands in their order."""
+    table = np.zeros((len(operations), NUMBERS), np.int64)
+    for row, operation in zip(table, operations, strict=True):
+        *operands, code = operation
+        flat = [code]
+        for operand in operands:
+            flat += list(operand) if isinstance(operand, tuple) else [operand]
+        row[: len(flat)] = flat
+    return table
+
+
+@kernel
+def run(
+    table: IntArray,
+    cuts: IntArray,
+    offsets: IntArray,
+    weights: FloatArray,
+    constants: FloatArray,
+    arena: FloatArray,
+    x: FloatArray,
+    out: FloatArray,
+    samples: int,
+) -> None:
+    """Carry out the table, on as many samples as there are, from x to out."""
+    for row in range(len(table)):
+        code, operands = table[row, 0], table[row, 1:]
+        if code == PRODUCT:
+            seen, made, first, stored, count, start = operands[:6]
+            frame = operands[6:15]
+            product(
+                frame,
+                cuts[first : first + (frame[1] + 1) * frame[0]],
+                offsets[stored : stored + count],
+                None,
+                weights[stored : stored + count],
+                constants[start : start + frame[0]],
+                arena[seen:],
+                arena[made:],
+                0,
+                frame[0],
+            )
+        elif code == COLUMN:
+            seen, made, first, stored, count, start, outputs, relu = operands[:8]
+            column(
+                cuts[first : first + 2 * outputs],
+                offsets[stored : stored + count],
+                weights[stored : stored + count],
+                constants[start : start + outputs],
+                arena[seen:],
+                arena[made : made + outputs],
+                relu != 0,
+                0,
+                outputs,
+            )
+        elif code == MOVE:
+            move(operands, constants, arena)
+        elif code == POOL:
+            pool(operands, arena)
+        elif code == ENTER:
+            enter(operands, constants, x, arena, samples)
+        else:
+            leave(operands, arena, out, samples)
+
+
+@kernel
+def enter(
+    operands: IntArray,
+    constants: FloatArray,
+    x: FloatArray,
+    arena: FloatArray,
+    samples: int,
+) -> None:
+    """arena[y + f lanes + n] = x[n, f] scale[f] + offset[f]; sixteen features at a time,
+    so that what is written stays near."""
+    y, size, lanes, scale = operands[0], operands[1], operands[2], operands[3]
+    for first in range(0, size, 16):
+        for n in range(samples):
+            for f in range(first, min(first + 16, size)):
+                entered = x[n * size + f] * constants[scale + f]
+                arena[y + f * lanes + n] = entered + constants[scale + size + f]
+
+
+@kernel
+def leave(operands: IntArray, arena: FloatArray, out: FloatArray, samples: int) -> None:
+    """out[n, f] = arena[x + f lanes + n]."""
+    x, size, lanes = operands[0], operands[1], operands[2]
+    for n in range(samples):
+        for f in range(size):
+            out[n * size + f] = arena[x + f * lanes + n]
+
+
+@kernel
+def move(operands: IntArray, constants: FloatArray, arena: FloatArray) -> None:
+    """Every position of every channel, a run of lanes at a time."""
+    x, x_channel, x_row, x_column = operands[0], operands[1], operands[2], operands[3]
+    y, y_channel, y_row, y_column = operands[4], operands[5], operands[6], operands[7]
+    channels, rows, columns, lanes = operands[8:12]
+    scale, add, relu = operands[12], operands[13] != 0, operands[14] != 0
+    if x_column == lanes and y_column == lanes:  # positions follow without a gap
+        columns, lanes = 1, columns * lanes
+    for c in range(channels):
+        by, plus = arena.dtype.type(1), arena.dtype.type(0)
+        if scale >= 0:
+            by, plus = constants[scale + c], constants[scale + channels + c]
+        for p in range(rows):
+            for q in range(columns):
+                seen = x + c * x_channel + p * x_row + q * x_column
+                made = y + c * y_channel + p * y_row + q * y_column
+                source, target = arena[seen : seen + lanes], arena[made : made + lanes]
+                if scale < 0 and not add and not relu:
+                    for n in range(lanes):
+                        target[n] = source[n]
+                else:
+                    for n in range(lanes):
+                        value = source[n] * by + plus
+                        if add:
+                            value += target[n]
+                        target[n] = cut(value) if relu else value
+
+
+@kernel
+def pool(operands: IntArray, arena: FloatArray) -> None:
+    """Every output position looks through its window, as far as it lies on the plane."""
+    x, x_channel, x_row, y = operands[0], operands[1], operands[2], operands[3]
+    channels, rows, columns, lanes = operands[4:8]
+    kh, kw, sh, sw, top, left, height, width = operands[8:16]
+    mean = operands[16] != 0
+    empty = arena.dtype.type(0.0 if mean else -np.inf)
+    share = arena.dtype.type(1.0 / (kh * kw))
+    for c in range(channels):
+        for p in range(rows):
+            for q in range(columns):
+                made = y + ((c * rows + p) * columns + q) * lanes
+                target = arena[made : made + lanes]
+                for n in range(lanes):
+                    target[n] = empty
+                for h in range(max(0, p * sh - top), min(height, p * sh - top + kh)):
+                    for w in range(
+                        max(0, q * sw - left), min(width, q * sw - left + kw)
+                    ):
+                        seen = x + c * x_channel + h * x_row + w * lanes
+                        source = arena[seen : seen + lanes]
+                        for n in range(lanes):
+                            value = source[n]
+                            if mean:
+                                target[n] += value
+                            elif not (value <= target[n]) and target[n] == target[n]:
+                                target[n] = value
+                if mean:
+                    for n in range(lanes):
+                        target[n] *= share
+
+
+@part
+def cut(value: float) -> float:
+    """max(value, 0); a NaN stays a NaN."""
+    return value * 0 if value < 0 else value
