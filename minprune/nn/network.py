@@ -165,6 +165,14 @@ class Network:
         Any array whose samples have the right number of entries is taken: an image may
         come flat, a flat sample as an image.
         """
+        x = self._samples(x)
+        inside = batch_array((*self.input_shape, len(x)), self.dtype)
+        np.multiply(np.moveaxis(x, 0, -1), self.scale[..., None], out=inside)
+        inside += self.offset[..., None]
+        return inside
+
+    def _samples(self, x: AnyArray) -> AnyArray:
+        """Raw samples as (N, *input_shape); ValueError if they are something else."""
         x = np.asarray(x)
         size = int(np.prod(self.input_shape))
         if x.ndim == 0 or x.dtype.kind not in "fiub" or x[:1].size not in (0, size):
@@ -173,11 +181,7 @@ class Network:
                 f"{x.shape}; expected numbers of shape (N, "
                 f"{', '.join(map(str, self.input_shape))})"
             )
-        x = x.reshape(len(x), *self.input_shape)
-        inside = batch_array((*self.input_shape, len(x)), self.dtype)
-        np.multiply(np.moveaxis(x, 0, -1), self.scale[..., None], out=inside)
-        inside += self.offset[..., None]
-        return inside
+        return x.reshape(len(x), *self.input_shape)
 
     def forward(self, x: FloatArray, mode: Mode = EVAL) -> FloatArray:
         """Columns in, columns out."""
@@ -205,8 +209,7 @@ class Network:
         -------
         y : ndarray, shape (N, *output_shape)
         """
-        x = np.asarray(x)
-        parts = []
+        x, parts = self._samples(x), []
         for rows in range(0, max(len(x), 1), batch_size):
             span = slice(rows, rows + batch_size)
             mode = EVAL if lengths is None else Mode(lengths=lengths[span])
