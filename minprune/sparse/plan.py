@@ -1,12 +1,12 @@
 """A network as one compiled call: `compile` plans it, `Plan` runs it.
 
-Planning walks the layers once, gives every activation a place in one arena and writes the
-table of operations that `kernels.program` carries out. Weights are copied: a plan is of
-the network as it was.
+Planning walks the layers once, gives every activation a place in one arena and writes
+the table of operations that `kernels.program` carries out. Weights are copied: a plan
+is of the network as it was.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +21,6 @@ from minprune._check import (
 )
 from minprune.nn.conv import Convolution
 from minprune.nn.layer import Layer, Shape
-from minprune.nn.linear import Linear
 from minprune.nn.network import Network
 from minprune.nn.pool import AvgPool, Pooling
 from minprune.sparse.base import SparseLayer
@@ -56,7 +55,7 @@ class Plan:
         self.input_size = int(np.prod(net.input_shape))
         self.output_shape = net.output_shape
         self._arrays = builder.arrays()
-        self._run = program.run
+        self._run: Callable[..., None] = program.run
         self._out = np.zeros((batch, *net.output_shape), self.dtype)
         self.operations = len(self._arrays[0])
         self.memory_bytes = sum(a.nbytes for a in (*self._arrays, self._out))
@@ -120,8 +119,8 @@ def compile(net: Network, batch: int = 1) -> Plan:
     net : Network
         Sparse layers are multiplied by what they store; dense ones, by every weight.
     batch : int
-        Samples that one pass is laid out for, 128 at most. More can be given to the plan;
-        they are taken so many at a time.
+        Samples that one pass is laid out for, 128 at most. More can be given to the
+        plan; they are taken so many at a time.
 
     Returns
     -------
@@ -147,8 +146,8 @@ def compile(net: Network, batch: int = 1) -> Plan:
     batch = positive_int("compile", "batch", batch)
     if batch > TILE:
         raise ValueError(
-            f"compile: batch is {batch}; a pass carries {TILE} at most, and a plan takes "
-            f"longer batches in several passes, so ask for {TILE}"
+            f"compile: batch is {batch}; a pass carries {TILE} at most, and a plan "
+            f"takes longer batches in several passes, so ask for {TILE}"
         )
     if not numba_is_there():
         raise ValueError(
@@ -285,7 +284,7 @@ class _Builder:
                 return write(self, layer, name, view, shape)
         raise ValueError(
             f"compile: layer {name or 'root'} is a {layer.kind}, which has no compiled "
-            f"form; known: {', '.join(sorted(_WRITERS))}; call the network itself instead"
+            f"form; known: {', '.join(sorted(_WRITERS))}; call the network instead"
         )
 
     def weighted(self, layer: Layer) -> tuple[Pattern, FloatArray]:
@@ -386,7 +385,7 @@ class _Builder:
         return at
 
     def relu(self, layer: Layer, name: str, view: _View, shape: Shape) -> _View:
-        """Fused into the operation before, where it made the view and no one else reads."""
+        """Fused into the operation that made the view, unless others read it too."""
         last = self.operations[-1]
         if not view.shared and getattr(last, "y", None) == view.at:
             if isinstance(last, self.program.Product):
@@ -527,12 +526,14 @@ def _planes(shape: Shape) -> tuple[int, int, int]:
     """(channels, rows, columns) of a sample; a signal is a plane of one row."""
     if len(shape) == 1:
         return shape[0], 1, 1
-    return (shape[0], 1, shape[1]) if len(shape) == 2 else (shape[0], *shape[1:3])
+    if len(shape) == 2:
+        return shape[0], 1, shape[1]
+    return shape[0], shape[1], shape[2]
 
 
 def _shared(view: _View) -> _View:
     """The same place, marked as read by several."""
-    return _View(*list(vars(view).values())[:-1], True)
+    return replace(view, shared=True)
 
 
 def _join(above: str, below: str) -> str:

@@ -1,10 +1,10 @@
 """Sparse products in exact arithmetic, from nothing but who meets whom.
 
-A layer is a list of meetings: (output, weight, input) whose numbers are multiplied. All
-three products follow from it: the output gathers weight times input, the input's gradient
-gathers weight times output gradient, the weight's gathers input times output gradient.
-Each entry is returned as its terms, so that both the exact sum and the sum of
-magnitudes, which the error bound is made of, can be had from them.
+A layer is a list of meetings: (output, weight, input) whose numbers are multiplied.
+All three products follow from it: the output gathers weight times input, the input's
+gradient gathers weight times output gradient, the weight's gathers input times output
+gradient. Each entry is returned as its terms, so that both the exact sum and the sum
+of magnitudes, which the error bound is made of, can be had from them.
 """
 
 from collections import defaultdict
@@ -87,9 +87,9 @@ def beyond(got, terms, digits):
     """Indices of the entries that err by more than sums of products may.
 
     Higham 2002, Sec. 3.1: in any order of summation, fused or not, the error of n
-    products is at most gamma_n = n u / (1 - n u) times the sum of their magnitudes, with
-    unit roundoff u = 2^-digits. All of it is whole numbers here, times 2^320; entries
-    without terms must be zero.
+    products is at most gamma_n = n u / (1 - n u) times the sum of their magnitudes,
+    with unit roundoff u = 2^-digits. All of it is whole numbers here, times 2^320;
+    entries without terms must be zero.
     """
     found = []
     for index, number in np.ndenumerate(exact(got)):

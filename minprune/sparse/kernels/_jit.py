@@ -1,17 +1,17 @@
 """One compilation policy for every kernel, stated once.
 
 serial     a kernel runs on one thread and holds no lock of the interpreter, so threads
-           may each be given rows of their own: see `share_rows`. A row is written by one
-           thread, in one order, so bits do not depend on the number of threads.
-fastmath   off. Reordering a sum or assuming that no NaN occurs is a change of definition.
-           Where a kernel fuses a multiplication with an addition, or keeps several sums
-           in flight, it says so itself.
+           may each be given rows of their own: see `share_rows`. A row is written by
+           one thread, in one order: bits do not depend on the number of threads.
+fastmath   off. Reordering a sum, or assuming that no NaN occurs, changes a definition.
+           Where a kernel fuses a multiplication with an addition, or keeps several
+           sums in flight, it says so itself.
 cache      on disk: beside the source if that can be written, otherwise in the user's
            cache folder or in ``NUMBA_CACHE_DIR``; without any of them, in memory only.
 
 With ``NUMBA_DISABLE_JIT=1`` every kernel runs as plain Python, for coverage and for a
-debugger. This module and `_lanes` are the only ones that import Numba; they are imported
-when a kernel is first needed.
+debugger. This module and `_lanes` are the only ones that import Numba; they are
+imported when a kernel is first needed.
 """
 
 from collections.abc import Callable

@@ -1,13 +1,13 @@
 """A strip of numbers as one value: the width is part of the type.
 
-``wide_strip(x)`` is a token that says how many numbers of x's type to work on as one, on
-this machine; ``load(lanes, x, at)`` is then a vector of so many, which the compiler splits
-into registers. Nothing is generated and nothing unrolled by hand, and one text of a kernel
-serves every width and both precisions.
+``wide_strip(x)`` is a token that says how many numbers of x's type to work on as one,
+on this machine; ``load(lanes, x, at)`` is then a vector of so many, which the
+compiler splits into registers. Nothing is generated and nothing unrolled by hand, and
+one text of a kernel serves every width and both precisions.
 
-Each operation is written twice: what it means, in NumPy, and what it compiles to. With
-``NUMBA_DISABLE_JIT=1`` the first is what runs. `multiply_add` is fused into one rounding
-where the machine can do so, and is two roundings elsewhere and in NumPy.
+Each operation is written twice: what it means, in NumPy, and what it compiles to.
+With ``NUMBA_DISABLE_JIT=1`` the first is what runs. `multiply_add` is fused into one
+rounding where the machine can do so, and is two roundings elsewhere and in NumPy.
 
 Arrays are flat and contiguous, and an index is never negative. With
 ``NUMBA_BOUNDSCHECK=1``, and in NumPy, every access is checked; otherwise it is trusted.
@@ -60,8 +60,8 @@ def register_bytes() -> int:
 def wide_strip(like: AnyArray) -> Lanes:
     """Lanes of an array's type that fill eight registers.
 
-    Eight sums in flight hide the latency of a fused multiply-add (four cycles, two begun
-    in each), and leave as many registers again for what is loaded.
+    Eight sums in flight hide the latency of a fused multiply-add (four cycles, two
+    begun in each), and leave as many registers again for what is loaded.
     """
     return Lanes(8 * register_bytes() // like.itemsize, like.dtype)
 

@@ -1,9 +1,9 @@
 """Products with blocks of R x C weights.
 
-The loops that define them stand first. Any shape of block goes through the strip kernel
-row by row, each weight at its place in the blocks. Blocks of one column do better: their
-rows share what they multiply, so it is loaded once for four rows; and with a single sample
-a strip runs down the block, so that nothing has to be gathered.
+The loops that define them stand first. Any shape of block goes through the strip
+kernel row by row, each weight at its place in the blocks. Blocks of one column do
+better: their rows share what they multiply, so it is loaded once for four rows; and
+with a single sample a strip runs down the block, so that nothing has to be gathered.
 """
 
 from typing import TypeGuard
@@ -103,7 +103,7 @@ def quads(
     first: int,
     last: int,
 ) -> None:
-    """The product with (R, 1) blocks, R a multiple of four, for quads of rows in a range.
+    """The product with (R, 1) blocks, R a multiple of four, for quads in a range.
 
     As `strips.product`, with four rows for one: their weights lie side by side.
     """
@@ -169,7 +169,8 @@ def column(
 ) -> None:
     """The product of (R, 1) blocks, R a multiple of 16, with a single packed sample.
 
-    A strip runs down the block; four blocks are in flight. For rows of blocks in a range.
+    A strip runs down the block; four blocks are in flight. For rows of blocks in a
+    range.
     """
     lanes, rows = narrow_strip(values), len(y) // height
     for block_row in range(first, last):

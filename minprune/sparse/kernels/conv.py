@@ -161,7 +161,7 @@ class Layout:
 
     @cached_property
     def phase(self) -> Pair:
-        """Rows and columns of one phase of the padded plane, as far as windows reach."""
+        """Rows and columns of one phase of the padded plane, where windows reach."""
         return self._phase(0), self._phase(1)
 
     def _phase(self, axis: int) -> int:
@@ -174,7 +174,7 @@ class Layout:
         return (reach[0] - 1) // stride[0], (reach[1] - 1) // stride[1]
 
     def _taps(self) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray]:
-        """Of every stored weight: phase, channel, and how far its tap lies within it."""
+        """Row, phase and channel of every stored weight, and its tap within the phase."""
         row, column, _ = self.pattern.entries()
         (kh, kw), window = self.window.kernel, self.window
         group = row // (self.pattern.shape[0] // self.groups)
@@ -286,7 +286,7 @@ class Layout:
         return found
 
     def _along(self, axis: int, phase: int, extent: int, first: int) -> Any:
-        """Where a phase, from row `first` on, meets the plane: its rows, the plane's."""
+        """Where a phase, from `first` on, meets the plane: its rows, the plane's."""
         stride, before = self.window.stride[axis], self.window.padding[axis][0]
         start = (phase - before) % stride
         at = (start + before) // stride - first

@@ -23,7 +23,7 @@ from minprune.sparse.kernels._jit import share_rows
 from minprune.sparse.kernels.strips import TILE, Frame, Rows, gradient, product
 
 PANEL_COLUMNS = 128
-"""Columns whose strips (a tile of 128 numbers each) the nearest caches hold together."""
+"""Columns whose strips, a tile of 128 numbers each, the near caches hold together."""
 
 PANEL_STORED = 24
 """Stored weights of a row that make it worth while to visit the row once more."""
@@ -59,7 +59,7 @@ def make_rows(
 
 
 def unpanelled(rows: Rows) -> Rows:
-    """The same product in one panel: for strips so narrow that all columns stay near."""
+    """The same product in one panel, for strips so narrow that all columns fit."""
     cuts = rows.cuts.reshape(rows.panels + 1, rows.outputs)
     return rows._replace(cuts=cuts[[0, -1]].reshape(-1), panels=1)
 

@@ -160,7 +160,7 @@ class LinearProducts:
 
 
 class Layouts:
-    """The same rows in panels, for a full tile of samples, and in one piece, for less."""
+    """The same rows in panels, for a full tile of samples, and whole, for less."""
 
     def __init__(self, rows: Rows) -> None:
         self.wide, self.narrow = rows, unpanelled(rows)

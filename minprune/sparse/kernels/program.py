@@ -1,9 +1,9 @@
 """A whole network in one call: a table of operations over a few arenas, one loop.
 
 Every operation is a row of whole numbers: its code, then its operands, most of them
-places in an arena. `compile` writes the table; nothing is generated and nothing allocated
-while it runs. Activations are (channels, rows, columns, lanes), the samples fastest; a
-batch of one has one lane, any other is padded to a multiple of `LANE`.
+places in an arena. `compile` writes the table; nothing is generated and nothing
+allocated while it runs. Activations are (channels, rows, columns, lanes), the samples
+fastest; a batch of one has one lane, any other is padded to a multiple of `LANE`.
 """
 
 from typing import NamedTuple
@@ -59,7 +59,7 @@ class Product(NamedTuple):
     y: int
     cuts: int
     stored: int
-    count: int
+    held: int
     start: int
     frame: Frame
     code: int = PRODUCT
@@ -72,7 +72,7 @@ class Column(NamedTuple):
     y: int
     cuts: int
     stored: int
-    count: int
+    held: int
     start: int
     outputs: int
     relu: int = 0
@@ -118,10 +118,9 @@ def write(operations: list[Operation]) -> IntArray:
     """The table of these operations: code first, then the operands in their order."""
     table = np.zeros((len(operations), NUMBERS), np.int64)
     for row, operation in zip(table, operations, strict=True):
-        *operands, code = operation
-        flat = [code]
-        for operand in operands:
-            flat += list(operand) if isinstance(operand, tuple) else [operand]
+        flat = [operation.code]
+        for operand in operation[:-1]:
+            flat += operand if isinstance(operand, Frame) else (operand,)
         row[: len(flat)] = flat
     return table
 
@@ -187,8 +186,10 @@ def enter(
     arena: FloatArray,
     samples: int,
 ) -> None:
-    """arena[y + f lanes + n] = x[n, f] scale[f] + offset[f]; sixteen features at a time,
-    so that what is written stays near."""
+    """arena[y + f lanes + n] = x[n, f] scale[f] + offset[f].
+
+    Sixteen features are taken at a time, so that what is written stays near.
+    """
     y, size, lanes, scale = operands[0], operands[1], operands[2], operands[3]
     for first in range(0, size, 16):
         for n in range(samples):
@@ -237,7 +238,7 @@ def move(operands: IntArray, constants: FloatArray, arena: FloatArray) -> None:
 
 @kernel
 def pool(operands: IntArray, arena: FloatArray) -> None:
-    """Every output position looks through its window, as far as it lies on the plane."""
+    """Every output position looks through its window, where that lies on the plane."""
     x, x_channel, x_row, y = operands[0], operands[1], operands[2], operands[3]
     channels, rows, columns, lanes = operands[4:8]
     kh, kw, sh, sw, top, left, height, width = operands[8:16]

@@ -1,11 +1,11 @@
 """One loop for every sparse product: a stored weight, times a strip of the input.
 
-Rows of outputs and planes of inputs lie in flat memory, the batch fastest. What a stored
-weight needs to be told is one number: how far from the output's own position its input
-lies. A linear layer's weight in column j has offset j. A convolution's has the offset of
-its channel and tap on padded planes; a stride has been taken out of them by splitting the
-planes into phases. The gradient at the input is the same product with the pattern
-transposed. So all of them are
+Rows of outputs and planes of inputs lie in flat memory, the batch fastest. What a
+stored weight needs to be told is one number: how far from the output's own position
+its input lies. A linear layer's weight in column j has offset j. A convolution's has
+the offset of its channel and tap on padded planes; a stride has been taken out of
+them by splitting the planes into phases. The gradient at the input is the same
+product with the pattern transposed. So all of them are
 
     y[i, p] = start[i] + sum over k stored in row i of values[k] * x[offsets[k] + p]
 
@@ -13,12 +13,13 @@ for rows i and positions p, and the gradient at the weights is
 
     g[k] = sum over p of x[offsets[k] + p] * dy[i, p].
 
-Positions come in segments that are contiguous in memory. A segment is worked in tiles of
-`TILE` numbers, so that what a panel of columns touches stays in the nearest caches.
+Positions come in segments that are contiguous in memory. A segment is worked in tiles
+of `TILE` numbers, so that what a panel of columns touches stays in the nearest
+caches.
 
-Sums are fused and, where a strip is narrow, kept four at a time: the error of a sum of n
-products stays within gamma_n of the sum of their magnitudes in any order (Higham 2002,
-Sec. 3.1), but bits differ between machines of different vector width.
+Sums are fused and, where a strip is narrow, kept four at a time: the error of a sum
+of n products stays within gamma_n of the sum of their magnitudes in any order (Higham
+2002, Sec. 3.1), but bits differ between machines of different vector width.
 """
 
 from typing import NamedTuple
@@ -73,9 +74,9 @@ class Rows(NamedTuple):
 class Frame(NamedTuple):
     """Where positions lie, as a kernel is told in one array of nine numbers.
 
-    There are `segments` of `length` numbers. Segment s begins at ``s * x_step`` of the
-    input and ``s * y_step`` of an output row; output rows are `y_row` numbers apart, and
-    input positions `lanes`.
+    There are `segments` of `length` numbers. Segment s begins at ``s * x_step`` of
+    the input and ``s * y_step`` of an output row; output rows are `y_row` numbers
+    apart, and input positions `lanes`.
     """
 
     rows: int
@@ -193,8 +194,9 @@ def column(
 ) -> None:
     """The product with a single sample, packed: strips run along stored weights.
 
-    y[i] = start[i] + sum_k values[k] x[offsets[k]], for i in a range; `cuts` is of one
-    panel. Inputs are gathered, so this pays only where a strip of samples would be empty.
+    y[i] = start[i] + sum_k values[k] x[offsets[k]], for i in a range; `cuts` is of
+    one panel. Inputs are gathered, so this pays only where a strip of samples would
+    be empty.
     """
     lanes = narrow_strip(values)
     rows = len(y)
