@@ -45,7 +45,7 @@ def leave_one_out(loss_change: FloatArray) -> FloatArray:
     -----
     .. math:: s_c = L(\theta \text{ without } c) - L(\theta)
 
-    ("oracle-loss" of [1]_, Sec. 3.1). It is the best order for removing one unit; for
+    ("oracle-loss" of [1]_, Sec. 2.1). It is the best order for removing one unit; for
     several at once it knows nothing of how they make up for one another.
 
     References
@@ -97,7 +97,7 @@ def leave_one_out_abs(loss_change: FloatArray) -> FloatArray:
     -----
     .. math:: s_c = |L(\theta \text{ without } c) - L(\theta)|
 
-    ("oracle-abs" of [1]_, Sec. 3.1, which the paper prefers: a loss that falls on the
+    ("oracle-abs" of [1]_, Sec. 2.1, which the paper prefers: a loss that falls on the
     training data shows that the unit matters.)
 
     References

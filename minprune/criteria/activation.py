@@ -169,9 +169,8 @@ def activation_variance(activation: FloatArray) -> FloatArray:
     -----
     .. math:: s_c = \frac1{NM} \sum_{nm} (a_{ncm} - \bar a_c)^2
 
-    A unit without variance can be folded into the next layer's bias. The inbound
-    pruning of [1]_ ranks channels by it; [2]_ lists its root among its baselines, which
-    ranks alike.
+    A unit without variance can be folded into the next layer's bias. [1]_ ranks
+    channels by it; [2]_ lists its root among its baselines, which ranks alike.
 
     References
     ----------
@@ -238,7 +237,7 @@ def activation_entropy(activation: FloatArray, *, bins: int = 10) -> FloatArray:
 
     .. math:: s_c = -\sum_b p_{cb} \log p_{cb}
 
-    ([1]_, Sec. 3.2). The highest value belongs to the last bin. A constant unit scores
+    ([1]_, Sec. 3). The highest value belongs to the last bin. A constant unit scores
     zero. The score does not change under ``a -> u a + v``, but for rounding.
 
     References
@@ -389,7 +388,7 @@ def ria(
         s_{ij} = \left( \frac{|w_{ij}|}{\sum_i |w_{ij}|}
                + \frac{|w_{ij}|}{\sum_j |w_{ij}|} \right) \|x_j\|_2^{\,a}
 
-    ([1]_, Eq. 4). No row and no column can lose everything early, because its last
+    ([1]_). No row and no column can lose everything early, because its last
     weight holds all of a share. In a grouped convolution a column is an input of one
     group, so its sum runs over that group's outputs. An all-zero row or column adds
     nothing.

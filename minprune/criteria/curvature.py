@@ -67,7 +67,7 @@ def obd(weight: FloatArray, hess_diag: FloatArray) -> FloatArray:
     .. math:: s_i = \tfrac12\, h_{ii}\, w_i^2
 
     the quadratic term of the Taylor series along one axis, the gradient taken as zero
-    and the cross terms dropped ([1]_, Eq. 4). For an isotropic Hessian it ranks as
+    and the cross terms dropped ([1]_, Sec. 2). For an isotropic Hessian it ranks as
     magnitude does.
 
     *Also known as*: Torch-Pruning's Hessian importance without the factor 1/2 and with
@@ -75,8 +75,7 @@ def obd(weight: FloatArray, hess_diag: FloatArray) -> FloatArray:
 
     References
     ----------
-    .. [1] Y. LeCun, J. Denker and S. Solla, "Optimal brain damage", NeurIPS 1989,
-       Sec. 2.
+    .. [1] Y. LeCun, J. Denker and S. Solla, "Optimal brain damage", NeurIPS 1989.
 
     Examples
     --------
@@ -217,7 +216,7 @@ def layer_obs(
 
     .. math:: s_{ij} = \frac{w_{ij}^2}{2\,[G^{-1}]_{jj}}
 
-    ([1]_, Eq. 5). A weight on an input that is always zero scores zero.
+    ([1]_, Sec. 3). A weight on an input that is always zero scores zero.
 
     *Also known as*: L-OBS. The published code divides the Gram matrix by the batch
     instead of the data set in places; a mean is a mean here.
@@ -225,7 +224,7 @@ def layer_obs(
     References
     ----------
     .. [1] X. Dong, S. Chen and S. J. Pan, "Learning to prune deep neural networks via
-       layer-wise optimal brain surgeon", NeurIPS 2017, Sec. 3.3. arXiv:1705.07565
+       layer-wise optimal brain surgeon", NeurIPS 2017. arXiv:1705.07565
 
     Examples
     --------
@@ -290,7 +289,7 @@ def fisher(weight: FloatArray, fisher_diag: FloatArray) -> FloatArray:
     .. math:: s_i = \tfrac12\, F_{ii}\, w_i^2
 
     For a log-likelihood, at its minimum and with labels drawn from the model, the
-    Fisher information is the expected Hessian; then this is `obd` ([1]_, Sec. 2.1).
+    Fisher information is the expected Hessian; then this is `obd` ([1]_, Sec. 2).
 
     References
     ----------
@@ -353,7 +352,7 @@ def empirical_fisher(weight: FloatArray, grad_by_example: FloatArray) -> FloatAr
     -----
     .. math:: s_i = \tfrac12\, w_i^2\, \frac1N \sum_n g_{ni}^2
 
-    ([1]_, Eq. 6). The square is taken example by example. Squaring the mean gradient
+    ([1]_, Sec. 2). The square is taken example by example. Squaring the mean gradient
     instead, as codes do that only see batches, gives about 1/N of it and zero at the
     minimum; one published importance keeps only the last example's square.
 
@@ -424,7 +423,7 @@ def fisher_feature_map(
 
     .. math:: s_k = \frac1{2N} \sum_n \gamma_{nk}^2
 
-    ([1]_, Eq. 11). The places are summed before the square: they share the gate.
+    ([1]_, Sec. 2). The places are summed before the square: they share the gate.
 
     References
     ----------

@@ -56,7 +56,7 @@ def hrank(activation: FloatArray, *, tolerance: float | None = None) -> FloatArr
     -----
     .. math:: s_c = \frac1N \sum_n \mathrm{rank}(a_{nc})
 
-    ([1]_, Eq. 4). The rank of floating-point numbers is defined by the tolerance alone,
+    ([1]_). The rank of floating-point numbers is defined by the tolerance alone,
     so it is an argument. The paper finds the mean to settle after a few examples.
 
     References
@@ -126,7 +126,7 @@ def chip(activation: FloatArray) -> FloatArray:
     .. math:: s_c = \frac1N \sum_n
               \left( \|A_n\|_* - \|A_n \text{ with row } c \text{ zero}\|_* \right)
 
-    ([1]_, Eq. 4). For mutually orthogonal maps it is the map's length; a row that
+    ([1]_). For mutually orthogonal maps it is the map's length; a row that
     the others can express loses less. Cost: one singular value decomposition for every
     example and channel.
 

@@ -52,7 +52,7 @@ def fpgm(weight: FloatArray) -> FloatArray:
     -----
     .. math:: s_i = \sum_j \| w_i - w_j \|_2
 
-    ([1]_, Eq. 6). The filter with the lowest sum lies nearest to the geometric median,
+    ([1]_, Sec. 3). The filter with the lowest sum lies nearest to the geometric median,
     the point where that sum is least of all. Turning all filters by one orthogonal
     matrix, or shifting them by one vector, changes nothing; flipping the sign of one
     does. *Also known as*: the FPGM of NNI and of NNCF.
@@ -60,7 +60,7 @@ def fpgm(weight: FloatArray) -> FloatArray:
     References
     ----------
     .. [1] Y. He, P. Liu, Z. Wang, Z. Hu and Y. Yang, "Filter pruning via geometric
-       median for deep convolutional neural networks acceleration", CVPR 2019, Sec. 3.3.
+       median for deep convolutional neural networks acceleration", CVPR 2019.
        arXiv:1811.00250
 
     Examples
@@ -126,7 +126,7 @@ def fpgm_two_stage(weight: FloatArray, *, by_norm: int = 0) -> FloatArray:
     References
     ----------
     .. [1] Y. He, P. Liu, Z. Wang, Z. Hu and Y. Yang, "Filter pruning via geometric
-       median for deep convolutional neural networks acceleration", CVPR 2019, Sec. 4.1.
+       median for deep convolutional neural networks acceleration", CVPR 2019.
        arXiv:1811.00250
 
     Examples
@@ -271,7 +271,7 @@ def cosine_redundancy(weight: FloatArray) -> FloatArray:
     References
     ----------
     .. [1] B. O. Ayinde and J. M. Zurada, "Building efficient ConvNets using redundant
-       feature pruning", 2018, Sec. 2. arXiv:1802.07653
+       feature pruning", 2018. arXiv:1802.07653
 
     Examples
     --------

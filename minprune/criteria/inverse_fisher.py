@@ -76,7 +76,7 @@ def woodfisher(
                                        {N + g^\top F_n^{-1} g}, \qquad
         F_0^{-1} = I / \lambda
 
-    ([1]_, Eq. 4 and 8). Cost: N block products per weight, `block` numbers of memory.
+    ([1]_, Sec. 3 and 4). Cost: N block products per weight, `block` numbers of memory.
 
     *Departs from the published code*, which drops the factor 1/2 and adds 1e-10 both
     below the fraction and to it; neither is in the paper.
@@ -84,7 +84,7 @@ def woodfisher(
     References
     ----------
     .. [1] S. P. Singh and D. Alistarh, "WoodFisher: Efficient second-order
-       approximation for neural network compression", NeurIPS 2020, Sec. 3 and 4.
+       approximation for neural network compression", NeurIPS 2020.
        arXiv:2004.14340
 
     Examples
@@ -156,7 +156,7 @@ def mfac(
         F_m^{-1} x = \frac{x}{\lambda} - \sum_{n \le m} v_n\, \frac{v_n^\top x}{q_n},
         \qquad [F^{-1}]_{ii} = \frac1\lambda - \sum_n \frac{v_{ni}^2}{q_n}
 
-    ([1]_, Sec. 3.1). Each :math:`v_n` needs only those before it: N vectors of memory
+    ([1]_, Sec. 3). Each :math:`v_n` needs only those before it: N vectors of memory
     and :math:`N^2` products per weight, whatever the size of the layer.
 
     References
@@ -239,7 +239,7 @@ def obert(
 
     .. math:: s_B = \tfrac12\, w_B^\top \left([F^{-1}]_{BB}\right)^{-1} w_B
 
-    ([1]_, Eq. 4). For groups of one it is :math:`w_i^2 / (2 [F^{-1}]_{ii})`.
+    ([1]_, Sec. 3). For groups of one it is :math:`w_i^2 / (2 [F^{-1}]_{ii})`.
 
     *Departs from the paper*, whose blocks of 50 run on through the rows; here a block
     ends with its row, so that permuting outputs permutes scores.
@@ -247,7 +247,7 @@ def obert(
     References
     ----------
     .. [1] E. Kurtic et al., "The optimal BERT surgeon: Scalable and accurate
-       second-order pruning for large language models", EMNLP 2022, Sec. 3.
+       second-order pruning for large language models", EMNLP 2022.
        arXiv:2203.07259
 
     Examples

@@ -66,7 +66,7 @@ def kfac_obd(weight: FloatArray, kfac_a: FloatArray, kfac_g: FloatArray) -> Floa
     .. math:: s_i = \tfrac12\, G_{ii}\; w_i\, A\, w_i^\top
 
     the quadratic term for the step ``d = -w_i`` under :math:`F = G \otimes A`
-    ([1]_, Sec. 3). Inside a filter nothing is taken as independent.
+    ([1]_). Inside a filter nothing is taken as independent.
 
     References
     ----------
@@ -230,7 +230,7 @@ def kfac_obs(
     References
     ----------
     .. [1] C. Wang, R. Grosse, S. Fidler and G. Zhang, "EigenDamage: Structured pruning
-       in the Kronecker-factored eigenbasis", ICML 2019, Sec. 3. arXiv:1905.05934
+       in the Kronecker-factored eigenbasis", ICML 2019. arXiv:1905.05934
     .. [2] B. Hassibi and D. Stork, "Second order derivatives for network pruning:
        Optimal brain surgeon", NeurIPS 1992.
 

@@ -104,7 +104,7 @@ def layer_scale(bn_scale: FloatArray) -> FloatArray:
     -----
     .. math:: s = \frac1C \sum_c |\gamma_c|
 
-    A mean, so that layers of different width can be compared ([1]_, Sec. 3.2). It
+    A mean, so that layers of different width can be compared ([1]_). It
     speaks of a block only if the scale is the last thing before the shortcut joins.
 
     References
@@ -166,7 +166,7 @@ def linear_cka(block_input: FloatArray, block_output: FloatArray) -> FloatArray:
               = 1 - \frac{\langle X X^\top, Y Y^\top \rangle}
                          {\|X X^\top\|_F\,\|Y Y^\top\|_F}
 
-    ([1]_, Eq. 5; the paper gives the similarity, here is its complement). The second
+    ([1]_; the paper gives the similarity, here is its complement). The second
     form is computed: its matrices have one row an example, however many features there
     are. Turning either space, scaling it or shifting it changes nothing. If one side
     does not vary, the score is 1.
@@ -174,7 +174,7 @@ def linear_cka(block_input: FloatArray, block_output: FloatArray) -> FloatArray:
     References
     ----------
     .. [1] S. Kornblith, M. Norouzi, H. Lee and G. Hinton, "Similarity of neural network
-       representations revisited", ICML 2019, Sec. 3. arXiv:1905.00414
+       representations revisited", ICML 2019. arXiv:1905.00414
 
     Examples
     --------
@@ -241,7 +241,7 @@ def block_influence(block_input: FloatArray, block_output: FloatArray) -> FloatA
     .. math:: s = 1 - \frac1{NM} \sum_{nm}
               \frac{x_{nm}^\top y_{nm}}{\|x_{nm}\|\,\|y_{nm}\|}
 
-    ([1]_, Eq. 1, where the places are the tokens). A block that only stretches scores
+    ([1]_, where the places are the tokens). A block that only stretches scores
     zero. Two zero vectors count as alike, a zero vector and another as at right angles.
 
     References

@@ -136,13 +136,13 @@ def merge_neurons(
     -----
     Of all pairs, take the lowest :math:`\langle a_{kj}^2 \rangle_k \|w_i - w_j\|^2`,
     remove j, add its reading weights to those of i, and score again with the new ones
-    ([1]_, Algorithm 1). Equal neurons merge without any change of the network. Of equal
+    ([1]_, Sec. 3). Equal neurons merge without any change of the network. Of equal
     saliencies the lower j, then the lower i, is taken.
 
     References
     ----------
     .. [1] S. Srinivas and R. V. Babu, "Data-free parameter pruning for deep neural
-       networks", BMVC 2015, Sec. 3. arXiv:1507.06149
+       networks", BMVC 2015. arXiv:1507.06149
 
     Examples
     --------

@@ -50,7 +50,7 @@ def nisp(
     -----
     .. math:: s_i = \sum_j |w_{ji}|\, s_j
 
-    ([1]_, Eq. 13). Repeated from the last layer back it is
+    ([1]_, Sec. 3). Repeated from the last layer back it is
     :math:`|W_1|^\top |W_2|^\top \cdots s`: the sum over all paths to the outputs of the
     product of the weights' sizes. Because ReLU and its like never stretch a difference,
     :math:`\sum_i s_i |\Delta x_i|` bounds the weighted change of the final response;

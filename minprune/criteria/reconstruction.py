@@ -78,7 +78,7 @@ def feature_reconstruction(
     .. math:: \min_{V} \; \overline{\| W x - V x_K \|^2}
               \quad\Longrightarrow\quad V\, G_{KK} = W\, G_{\cdot K}
 
-    ([1]_, Eq. 5). Nothing is lost when the removed channels are linear combinations of
+    ([1]_). Nothing is lost when the removed channels are linear combinations of
     the kept ones. *Also known as*: the channel pruning of AMC [2]_, which keeps the
     channels of the largest absolute weight sums and handles 1x1 kernels.
 
@@ -157,7 +157,7 @@ def lasso_channels(
     Notes
     -----
     With :math:`Y = \sum_c Z_c` and :math:`Q_{cd} = \overline{\langle Z_c, Z_d \rangle}`
-    the first step of [1]_, Eq. 3, is
+    the first step of [1]_ is
 
     .. math:: \min_\beta \; \tfrac12 (1 - \beta)^\top Q\, (1 - \beta)
               + \lambda \|\beta\|_1
@@ -259,8 +259,8 @@ def thinet(
     .. math:: \overline{\Big\| \sum_{c \in T} Z_c \Big\|^2}
               = \sum_{c \in T} \sum_{d \in T} Q_{cd}
 
-    ([1]_, Eq. 6 and Algorithm 1), so channels that cancel one another go together. Then
-    each kept channel gets the factor that least squares asks for (Eq. 7):
+    ([1]_), so channels that cancel one another go together. Then
+    each kept channel gets the factor that least squares asks for:
     :math:`Q_{SS}\, \alpha_S = (Q\,1)_S`.
 
     *Departs from the paper*, which takes one random place of one output map per

@@ -72,13 +72,13 @@ def obc(
 
     Notes
     -----
-    In every row, Algorithm 1 of [1]_ removes weight after weight,
+    In every row, the algorithm of [1]_ removes weight after weight,
 
     .. math:: p = \arg\min_p \frac{w_p^2}{[G^{-1}]_{pp}}, \qquad
               w \leftarrow w - \frac{w_p}{[G^{-1}]_{pp}} G^{-1} e_p
 
     and notes order and cost. Then the cheapest next removal of any row is taken until
-    `count` are gone (a heap over the rows, Sec. 5), and each row is set to the minimum
+    `count` are gone (a heap over the rows), and each row is set to the minimum
     for its zeros. For orthogonal inputs of equal size it is magnitude pruning. Cost:
     :math:`K^3` a row.
 
@@ -90,7 +90,7 @@ def obc(
     ----------
     .. [1] E. Frantar, S. P. Singh and D. Alistarh, "Optimal brain compression: A
        framework for accurate post-training quantization and pruning", NeurIPS 2022,
-       Sec. 4 and 5. arXiv:2208.11580
+       Sec. 4. arXiv:2208.11580
 
     Examples
     --------

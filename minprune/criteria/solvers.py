@@ -81,7 +81,7 @@ def refit(
     References
     ----------
     .. [1] Y. He, X. Zhang and J. Sun, "Channel pruning for accelerating very deep
-       neural networks", ICCV 2017, Eq. 5. arXiv:1707.06168
+       neural networks", ICCV 2017, Sec. 3.1. arXiv:1707.06168
     .. [2] B. Hassibi and D. Stork, "Second order derivatives for network pruning:
        Optimal brain surgeon", NeurIPS 1992.
 
@@ -260,8 +260,8 @@ def cbs(
     :math:`n^2`; the sum falls every time, so it ends, at a set that no single swap
     betters.
 
-    *Departs from the paper*, which starts from several magnitude-weighted draws and
-    accepts the first swap that helps; the best swap from one start needs no randomness.
+    *Departs from the paper*, whose search starts from randomized magnitude selections;
+    taking the best swap from one start needs no randomness.
 
     References
     ----------
