@@ -1,0 +1,1 @@
+"""Channels that must go together, and taking them out for good."""
