@@ -52,9 +52,13 @@ class Powerpropagation(Instead["Powered"]):
 
     def before_step(self, run: Run) -> None:
         """See `Procedure.before_step`."""
-        # What another procedure has pruned since is pruned here too.
+        # Masks stay where they are: what others have pruned is pruned here too.
         self._follow(run.net)
-        super().before_step(run)
+
+    def after_step(self, run: Run) -> None:
+        """See `Procedure.after_step`."""
+        self._follow(run.net)
+        super().after_step(run)
 
     def end(self, run: Run) -> None:
         """See `Procedure.end`."""

@@ -23,8 +23,18 @@ class Promise:
     sparsity: object = None
     scope: str = "layer"
     networks: tuple[str, ...] = ("linear", "conv")
-    excluded: str = ""
-    """"last": the last layer is left alone, and whole filters count."""
+    regrows: bool = False
+    """What was pruned before training may come back: the pattern itself evolves."""
+
+    def procedures(self):
+        """New ones, as a list."""
+        made = self.make()
+        return list(made) if isinstance(made, tuple) else [made]
+
+
+def sparse():
+    """The random pattern from which evolving ones start."""
+    return prune.OneShot("random", sparsity="0.7", allocation="erk")
 
 
 def from_step(step, share):
@@ -99,6 +109,49 @@ PROMISES = {
         from_step(8, "0.7"),
     ),
     "edge-popup": Promise(lambda: prune.EdgePopup(sparsity="0.5"), from_step(0, "0.5")),
+    "powerpropagation with gradual": Promise(
+        lambda: (
+            prune.Gradual("magnitude", sparsity="0.8", end=8, frequency=1),
+            prune.Powerpropagation(2.0),
+        ),
+        ramp("0.8", 8),
+        scope="network",
+    ),
+    "SET": Promise(
+        lambda: (sparse(), prune.SET(frequency=3)),
+        from_step(0, "0.7"),
+        scope="network",
+        regrows=True,
+    ),
+    "RigL": Promise(
+        lambda: (sparse(), prune.RigL(frequency=2)),
+        from_step(0, "0.7"),
+        scope="network",
+        regrows=True,
+    ),
+    "SNFS": Promise(
+        lambda: (sparse(), prune.SNFS(frequency=3, memory=2)),
+        from_step(0, "0.7"),
+        scope="network",
+        regrows=True,
+    ),
+    "Deep R": Promise(
+        lambda: (sparse(), prune.DeepR(pull=10.0, temperature=1e-2)),
+        from_step(0, "0.7"),
+        scope="network",
+        regrows=True,
+    ),
+    "SynFlow": Promise(
+        lambda: prune.synflow("0.8", rounds=5), from_step(0, "0.8"), scope="network"
+    ),
+    "FORCE": Promise(
+        lambda: prune.force("0.8", rounds=3), from_step(0, "0.8"), scope="network"
+    ),
+    "iterative SNIP": Promise(
+        lambda: prune.iterative_snip("0.8", rounds=3),
+        from_step(0, "0.8"),
+        scope="network",
+    ),
     "adaptive threshold": Promise(
         lambda: prune.AdaptiveThreshold(0.5, frequency=2, rise=1.5)
     ),

@@ -61,7 +61,8 @@ class Evolving(Procedure):
 
     def layers(self, net: Network) -> dict[str, SparseLayer]:
         """The layers whose pattern evolves, by the name of their weight."""
-        found = {name: net.owner("layers", name)[0] for name in net.weights()}
+        # net.weights() would write every weight out; the walk touches none.
+        found = {f"{n}.weight" if n else "weight": x for n, x in net.root.walk()}
         return {
             name: layer
             for name, layer in found.items()

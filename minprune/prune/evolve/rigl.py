@@ -75,6 +75,6 @@ class RigL(Evolving):
             held = positions(layer)
             batch = last_batch(layer)
             grow = largest(layer, [batch], held[~drop], int(drop.sum())).positions
-            back = np.isin(held, grow) & drop
-            grow = np.setdiff1d(grow, held[back], assume_unique=True)
+            back = np.isin(held, grow, assume_unique=True)
+            grow = grow[np.isin(grow, held[back], assume_unique=True, invert=True)]
             exchange(run.optimizer, name, layer, drop & ~back, grow)
