@@ -40,7 +40,7 @@ BLOCK_SIDE_LIMIT = 1024
 DEPTH_LIMIT = 64
 """Chains within chains; an honest network has a handful."""
 
-SAMPLE_LIMIT = 2**27
+SAMPLE_LIMIT = 2**25
 """Most numbers that one sample may be anywhere on its way through the network."""
 
 WORK_BYTES = 2**24

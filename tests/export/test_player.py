@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 import minprune
 from minprune import data, nn
 from minprune.export import player
-from minprune.files import container, encode, read, write
+from minprune.files import container, read, write
 from tests.export.networks import ACTIVATIONS, SEEDS, fill, mask_in_blocks, networks
-from tests.export.rounding import off
+from tests.export.rounding import UNIT, off
 from tests.files.mutations import damaged
 
 SOURCE = Path(player.__file__)
@@ -53,7 +53,7 @@ def test_the_player_agrees_with_the_engine_to_the_rounding_bound(
     found = player.load(folder / "drawn", densify)(x)
     assert found.dtype == np.float32
     assert found.shape == exact.shape
-    assert (np.abs(found - exact) <= error + np.abs(exact) * 2.0**-24).all()
+    assert (np.abs(found - exact) <= error + np.abs(exact) * UNIT).all()
 
 
 def test_the_bound_is_small_enough_to_mean_something():
@@ -434,16 +434,14 @@ def test_a_file_without_a_manifest_is_refused(tmp_path):
 
 
 def test_a_sparse_weight_cannot_claim_any_size(tmp_path):
-    mask = np.zeros((2, 3), bool)
-    mask[0, 1] = True
+    """Three stored numbers that claim to be eight gigabytes."""
     args = {"in_features": 2**30, "out_features": 2, "bias": False}
     root = {"kind": "Linear", "name": "", "args": args, "children": []}
-    manifest = {"format": 1, "input_shape": [2**27], "classes": [], "root": root}
+    manifest = {"format": 1, "input_shape": [3], "classes": [], "root": root}
     tensors = {f"preprocess.{n}": np.ones(1, "f4") for n in ("scale", "offset")}
-    tensors |= encode("weight", np.ones((2, 3), "f4"), mask)
     tensors |= {"weight.indptr": np.array([0, 0, 1], "u1")}
     tensors |= {"weight.indices": np.array([1], "u1")}
-    tensors.pop("weight.bits", None)
+    tensors |= {"weight.values": np.ones(1, "f4")}
     write(tmp_path / "m", tensors, {"minprune": json.dumps(manifest)})
     with pytest.raises(ValueError, match=r"weight: its shape .* needs more than"):
         player.load(tmp_path / "m")
@@ -487,25 +485,27 @@ def test_damaged_files_are_read_right_or_refused_in_words(tmp_path):
     path = tmp_path / "m"
     mixed(path)
     x = np.random.default_rng(1).normal(size=(3, 2, 4, 4))
-    count, refused, slowest = 20_000 if THOROUGH else 1_500, 0, 0.0
+    count, refused, slowest, peak = 20_000 if THOROUGH else 1_500, 0, 0.0, 0
     tracemalloc.start()
     for content in damaged(path, count, seed=1):
+        tracemalloc.reset_peak()
         start = time.process_time()
         model, message = verdict(player.load, path)
         slowest = max(slowest, time.process_time() - start)
+        peak = max(peak, tracemalloc.get_traced_memory()[1])
         if message is not None:
             refused += 1
             assert message.startswith(f"{path}: "), content
             assert "\n" not in message, content
-        elif model.input_shape == (2, 4, 4):
-            with np.errstate(all="ignore"):
-                np.testing.assert_allclose(
-                    model(x), minprune.load(path)(x), rtol=1e-3, atol=1e-3
-                )
-    peak = tracemalloc.get_traced_memory()[1]
+            continue
+        net = minprune.load(path)
+        largest = max(np.abs(p).max(initial=0) for p in net.parameters().values())
+        if model.input_shape == (2, 4, 4) and largest < 1e6:  # nothing will overflow
+            exact, error = off(net, x)
+            assert (np.abs(model(x) - exact) <= error + np.abs(exact) * UNIT).all()
     tracemalloc.stop()
     assert 0.5 * count < refused < count
-    assert peak < 2**26  # bytes; a forged shape may claim some megabytes of zeros
+    assert peak < 2**23  # bytes, to load; the file has 5,000
     assert slowest < 2.0  # seconds of the processor
 
 
