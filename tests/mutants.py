@@ -38,6 +38,22 @@ HERE = Path(__file__).resolve().parent.parent
 NO_TESTS = 5
 """What pytest returns when it finds nothing to run, such as a file without doctests."""
 
+UNSHRUNK = """
+from hypothesis import HealthCheck, Phase, settings
+
+settings.register_profile(
+    "unshrunk",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=50,
+    phases=(Phase.explicit, Phase.generate),
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+"""
+"""The conftest.py of a copy: one failing example is enough, whatever its size."""
+
 COMPARISONS: dict[type[ast.cmpop], list[type[ast.cmpop]]] = {
     ast.Lt: [ast.LtE, ast.Gt],
     ast.LtE: [ast.Lt, ast.GtE],
@@ -208,7 +224,9 @@ def passes(room: str, mutant: Mutant | None, workshop: Path, timeout: float) -> 
         names = {mutant.file.stem.strip("_"), mutant.file.parent.name}
         near = [where / "tests" / room / f"test_{name}.py" for name in sorted(names)]
         stages = [*(file for file in near if file.exists()), where / inside, *stages]
+    (where / "conftest.py").write_text(UNSHRUNK)
     environment = os.environ | {
+        "MINPRUNE_PROFILE": "unshrunk",
         "PYTHONPATH": str(where),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",

@@ -158,11 +158,16 @@ def compare(
         What each removes; then, one line each, the rules that make the difference:
         what the sparsity refers to, the count, the ties.
 
+    Raises
+    ------
+    ValueError
+        If there is no such profile, and as in `Profile.mask`.
+
     Examples
     --------
     >>> print(compare("torch", "tfmot", np.ones(8), 0.5))
-    torch removes 4 of 8, tfmot removes none of 8; they differ at 4 places, the first
-    at 0.
+    torch removes 4 of 8, tfmot removes none of 8; they differ at 4 of 8 places, the
+    first at 0.
     ties: 8 scores equal the one at the cut. torch: as many of them go as the count
     asks, in a fixed order. tfmot: all of them stay, short of the count.
     """
@@ -219,7 +224,7 @@ def _outcome(sides: list[Profile], answers: list[BoolArray | None], size: int) -
         return f"{', '.join(said)}."
     places = np.flatnonzero(answers[0] != answers[1])
     differ = (
-        f"they differ at {places.size} places, the first at {places[0]}"
+        f"they differ at {places.size} of {size} places, the first at {places[0]}"
         if places.size
         else "the masks are equal"
     )

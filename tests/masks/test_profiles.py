@@ -215,7 +215,7 @@ def test_the_difference_in_count_is_put_into_words():
     text = compare("minprune", "torch_pruning", np.arange(10.0), 0.9)
     assert text == (
         "minprune removes 9 of 10, torch_pruning removes 10 of 10; "
-        "they differ at 1 places, the first at 9.\n"
+        "they differ at 1 of 10 places, the first at 9.\n"
         "count: minprune asks for 9, as round(n s), exact. "
         "torch_pruning asks for 10, as n - int(n (1 - s))."
     )
