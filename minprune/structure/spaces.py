@@ -113,11 +113,6 @@ class Spaces(Mapping[str, Space]):
             gone[space.units[index]] = True
         return gone
 
-    def names(self, caller: str, patterns: Any) -> None:
-        """Raise unless each of these is a space."""
-        for name in patterns:
-            one_of(caller, "space", name, self)
-
 
 def find_spaces(net: Network) -> Spaces:
     """What of a network must go together.
@@ -217,14 +212,20 @@ def _spaces(
     for unit, makers in made_by.items():
         alike.setdefault((*makers, held.get(unit, "")), []).append(unit)
 
+    space_of = np.empty(len(made_by), np.intp)
+    for index, units in enumerate(alike.values()):
+        space_of[units] = index
+    members: list[list[Axis]] = [[] for _ in alike]
+    for axis in axes:
+        for index in np.unique(space_of[axis.numbers]):
+            members[index].append(axis)
+
     spaces: dict[str, Space] = {}
-    for (*makers, why), units in alike.items():
-        at = np.array(units)
-        mine = tuple(axis for axis in axes if np.isin(axis.numbers, at).any())
+    for ((*makers, why), units), mine in zip(alike.items(), members, strict=True):
         name = _free_name(makers[0] or "root", spaces)
         once = tuple(dict.fromkeys(makers))
         width = makers.count(makers[0])
-        spaces[name] = Space(name, once, at, width, why, mine)
+        spaces[name] = Space(name, once, np.array(units), width, why, tuple(mine))
     return spaces
 
 
