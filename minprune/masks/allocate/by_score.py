@@ -93,8 +93,8 @@ def owl(
     *Departs from the paper*: there c makes the plain mean of the densities what is
     asked, which meets the sparsity only if all layers are of one size, and a density
     may leave [0, 1]. Here densities are clipped to [0, 1], and c is the number for
-    which the weights kept add up. If all D are equal, the allocation is uniform. A layer
-    without weights counts as one without outliers.
+    which the weights kept add up. If all D are equal, the allocation is uniform. A
+    layer without weights counts as one without outliers.
 
     References
     ----------
