@@ -49,7 +49,7 @@ def random(weight: FloatArray, *, rng: np.random.Generator) -> FloatArray:
     References
     ----------
     .. [1] D. Blalock, J. Gonzalez Ortiz, J. Frankle and J. Guttag, "What is the state
-       of neural network pruning?", MLSys 2020, Sec. 7.2.
+       of neural network pruning?", MLSys 2020. arXiv:2003.03033
 
     Examples
     --------

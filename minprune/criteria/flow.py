@@ -75,8 +75,8 @@ def synflow(weight: FloatArray, flow_grad: FloatArray) -> FloatArray:
     References
     ----------
     .. [1] H. Tanaka, D. Kunin, D. Yamins and S. Ganguli, "Pruning neural networks
-       without any data by iteratively conserving synaptic flow", NeurIPS 2020, Sec. 6,
-       eq. 1 and Theorems 1 and 2. arXiv:2006.05467
+       without any data by iteratively conserving synaptic flow", NeurIPS 2020, Sec. 4
+       (Theorems 1 and 2) and Sec. 6. arXiv:2006.05467
 
     Examples
     --------
@@ -132,6 +132,9 @@ def synflow_l2(weight: FloatArray, path_grad: FloatArray) -> FloatArray:
     :math:`R_2` is the squared length of the vector of all paths, which bounds the trace
     of the path kernel, hence how fast the network can learn. The scores of a layer sum
     to it.
+
+    *Also known* in a code that cites [1]_ with :math:`|w_i|` before the derivative in
+    place of :math:`w_i^2`. That is no part of :math:`R_2`, and layers do not share it.
 
     References
     ----------

@@ -72,7 +72,7 @@ def grasp_official(weight: FloatArray, hessian_grad: FloatArray) -> FloatArray:
     References
     ----------
     .. [1] C. Wang, G. Zhang and R. Grosse, "Picking winning tickets before training by
-       preserving gradient flow", ICLR 2020, Sec. 4, eq. 8. arXiv:2002.07376
+       preserving gradient flow", ICLR 2020, Sec. 4. arXiv:2002.07376
 
     Examples
     --------

@@ -293,8 +293,7 @@ def relative_importance(weight: FloatArray) -> FloatArray:
     References
     ----------
     .. [1] Y. Zhang, H. Bai, H. Lin, J. Zhao, L. Hou and C. Cannistraci, "Plug-and-play:
-       an efficient post-training pruning method for large language models", ICLR 2024,
-       Sec. 3.1.
+       an efficient post-training pruning method for large language models", ICLR 2024.
 
     Examples
     --------
@@ -371,7 +370,7 @@ def lamp(weight: FloatArray) -> FloatArray:
     References
     ----------
     .. [1] J. Lee, S. Park, S. Mo, S. Ahn and J. Shin, "Layer-adaptive sparsity for the
-       magnitude-based pruning", ICLR 2021, Sec. 3.1, eq. 3.
+       magnitude-based pruning", ICLR 2021. arXiv:2010.07611
 
     Examples
     --------

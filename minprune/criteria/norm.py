@@ -210,8 +210,7 @@ def max_norm(weight: FloatArray) -> FloatArray:
     -----
     .. math:: s_c = \max_{i \in c} |w_i|
 
-    The limit of the p-norms. A filter without weights scores zero. [1]_ compares it
-    with the sum of sizes and finds the sum at least as good.
+    The limit of the p-norms as p grows. A filter without weights scores zero.
 
     References
     ----------

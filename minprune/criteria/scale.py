@@ -118,7 +118,7 @@ def taylor_bn(
     References
     ----------
     .. [1] P. Molchanov, A. Mallya, S. Tyree, I. Frosio and J. Kautz, "Importance
-       estimation for neural network pruning", CVPR 2019, Sec. 3.3.
+       estimation for neural network pruning", CVPR 2019, Table 2 ("BN scale").
 
     Examples
     --------

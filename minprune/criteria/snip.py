@@ -330,7 +330,7 @@ def prospr(gate_grad: FloatArray) -> FloatArray:
     ----------
     .. [1] M. Alizadeh, S. Tailor, L. Zintgraf, J. van Amersfoort, S. Farquhar, N. Lane
        and Y. Gal, "Prospect pruning: finding trainable weights at initialization using
-       meta-gradients", ICLR 2022, Sec. 3. arXiv:2202.08132
+       meta-gradients", ICLR 2022. arXiv:2202.08132
 
     Examples
     --------

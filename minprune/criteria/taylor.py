@@ -69,7 +69,7 @@ def taylor(weight: FloatArray, grad: FloatArray) -> FloatArray:
     References
     ----------
     .. [1] P. Molchanov, A. Mallya, S. Tyree, I. Frosio and J. Kautz, "Importance
-       estimation for neural network pruning", CVPR 2019, Sec. 3.1, eq. 8.
+       estimation for neural network pruning", CVPR 2019, Sec. 3.1. arXiv:1906.10771
 
     Examples
     --------
@@ -128,7 +128,7 @@ def taylor_by_batch(weight: FloatArray, grad_by_batch: FloatArray) -> FloatArray
     References
     ----------
     .. [1] P. Molchanov, A. Mallya, S. Tyree, I. Frosio and J. Kautz, "Importance
-       estimation for neural network pruning", CVPR 2019, Sec. 3.2.
+       estimation for neural network pruning", CVPR 2019, Sec. 3.
 
     Examples
     --------
@@ -193,7 +193,8 @@ def taylor_second_order(
     References
     ----------
     .. [1] P. Molchanov, A. Mallya, S. Tyree, I. Frosio and J. Kautz, "Importance
-       estimation for neural network pruning", CVPR 2019, Sec. 3.1, eq. 6.
+       estimation for neural network pruning", CVPR 2019, Sec. 3.1; its
+       code, method 11.
 
     Examples
     --------

@@ -275,13 +275,13 @@ def taylor_gate(activation: FloatArray, activation_grad: FloatArray) -> FloatArr
                     \frac{\partial L_n}{\partial a_{ncm}} \Bigr)^2
 
     The gate z multiplies the channel and is 1, so z times its gradient is its gradient.
-    Method 22 of the code of [1]_; that code divides the score of gates shared along a
+    The code of [1]_ divides the score of gates shared along a
     residual path by constants (3, 4, 6 or 23) counted for its networks.
 
     References
     ----------
     .. [1] P. Molchanov, A. Mallya, S. Tyree, I. Frosio and J. Kautz, "Importance
-       estimation for neural network pruning", CVPR 2019, Sec. 3.3.
+       estimation for neural network pruning", CVPR 2019; method 22 of its code.
 
     Examples
     --------
@@ -333,13 +333,14 @@ def taylor_gate_by_example(
     .. math:: s_c = \frac{1}{N} \sum_n \Bigl( \sum_m a_{ncm}
                     \frac{\partial L_n}{\partial a_{ncm}} \Bigr)^2
 
-    Method 23 of the code of [1]_ ("full gradient"), which sums over the examples where
-    this takes the mean. It is the diagonal of the empirical Fisher matrix of the gates.
+    The code of [1]_ sums over the examples where this takes the mean. The score is the
+    diagonal of the empirical Fisher matrix of the gates.
 
     References
     ----------
     .. [1] P. Molchanov, A. Mallya, S. Tyree, I. Frosio and J. Kautz, "Importance
-       estimation for neural network pruning", CVPR 2019, Table 1 ("FG").
+       estimation for neural network pruning", CVPR 2019, Table 1
+       ("FG"); its code, method 23.
 
     Examples
     --------

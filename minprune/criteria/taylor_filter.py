@@ -92,7 +92,7 @@ def taylor_filter(weight: FloatArray, grad: FloatArray) -> FloatArray:
     References
     ----------
     .. [1] P. Molchanov, A. Mallya, S. Tyree, I. Frosio and J. Kautz, "Importance
-       estimation for neural network pruning", CVPR 2019, Sec. 3.1, eq. 9.
+       estimation for neural network pruning", CVPR 2019, Sec. 3.1. arXiv:1906.10771
 
     Examples
     --------
@@ -145,7 +145,7 @@ def taylor_filter_by_batch(weight: FloatArray, grad_by_batch: FloatArray) -> Flo
     References
     ----------
     .. [1] P. Molchanov, A. Mallya, S. Tyree, I. Frosio and J. Kautz, "Importance
-       estimation for neural network pruning", CVPR 2019, Sec. 3.2.
+       estimation for neural network pruning", CVPR 2019, Sec. 3.
 
     Examples
     --------
