@@ -86,7 +86,7 @@ def lanes_for(batch: int) -> int:
 
 def flat(x: AnyArray) -> FloatArray:
     """All memory of a `batch_array` as one axis, the padding behind rows included."""
-    if x.flags.c_contiguous:
+    if x.flags.c_contiguous and x.shape[-1] % LANE == 0:
         return x.reshape(-1)
     shape = (math.prod(x.shape[:-1]) * (x.strides[-2] // x.itemsize),)
     memory: FloatArray = np.lib.stride_tricks.as_strided(x, shape, (x.itemsize,))
