@@ -23,7 +23,9 @@ from minprune.prune.soft_filters import SoftFilters
 from minprune.prune.soft_threshold import SoftThreshold
 from minprune.prune.straight_through import StraightThrough
 from minprune.prune.surgery import Surgery
+from minprune.prune.tickets import Ticket, Tickets, reinitialized, shuffled
 from minprune.prune.top_kast import TopKAST
+from minprune.prune.until import Attempt, Reached, Until
 from minprune.prune.variational import VariationalDropout
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "SET",
     "SNFS",
     "AdaptiveThreshold",
+    "Attempt",
     "Cut",
     "DeepR",
     "EdgePopup",
@@ -41,6 +44,7 @@ __all__ = [
     "OneShot",
     "Phases",
     "Powerpropagation",
+    "Reached",
     "Regularized",
     "RigL",
     "Rounds",
@@ -49,12 +53,17 @@ __all__ = [
     "SoftThreshold",
     "StraightThrough",
     "Surgery",
+    "Ticket",
+    "Tickets",
     "TopKAST",
+    "Until",
     "VariationalDropout",
     "force",
     "hold_sparsely",
     "iterative_snip",
     "recover",
+    "reinitialized",
     "score",
+    "shuffled",
     "synflow",
 ]

@@ -26,8 +26,6 @@ class Movement(Instead["Scored"]):
         every step, since scores move at every step.
     scope : {"layer", "network"} or dict
         Whose scores compete; in the paper those of one matrix.
-    speed : float
-        How many times as fast as a weight a score moves under Adam.
     exclude : iterable of str
         Weights that are trained as they are.
 
@@ -65,18 +63,17 @@ class Movement(Instead["Scored"]):
         frequency: Moment = 0.02,
         schedule: str = "cubic",
         scope: Scope = "layer",
-        speed: float = 1.0,
         exclude: Iterable[str] = (),
     ) -> None:
         super().__init__(exclude)
         share("Movement", sparsity)
-        self.sparsity, self.scope, self.speed = sparsity, scope, speed
+        self.sparsity, self.scope = sparsity, scope
         self.begin_at, self.end_at, self.frequency = begin, end, frequency
         self.name = one_of("Movement", "schedule", schedule, RAMPS)
 
     def source(self, name: str, weight: FloatArray, alive: BoolArray) -> "Scored":
         """See `Instead.source`."""
-        return Scored(weight, alive, self.speed)
+        return Scored(weight, alive)
 
     def begin(self, run: Run) -> None:
         """See `Procedure.begin`."""
@@ -113,8 +110,11 @@ class SoftMovement(Instead["Scored"]):
         alone decides how much is pruned.
     initial : float
         S at the beginning; 0 starts at sigmoid(S) = 1/2.
-    speed, exclude
-        As in `Movement`.
+    speed : float
+        What a score counts times its trained value: how many times as fast as a weight
+        it moves under Adam.
+    exclude : iterable of str
+        Weights that are trained as they are.
 
     See Also
     --------
@@ -156,21 +156,25 @@ class SoftMovement(Instead["Scored"]):
     def source(self, name: str, weight: FloatArray, alive: BoolArray) -> "Scored":
         """See `Instead.source`."""
         scored = Scored(weight, alive, self.speed, self.penalty)
-        scored.thetas["score"][...] = self.initial
+        scored.thetas["score"][...] = self.initial / self.speed
         return scored
 
     def update(self, run: Run) -> None:
         """See `Instead.update`."""
         for source in self.sources.values():
-            share_kept = sigmoid(source.thetas["score"])
-            source.mask = source.alive & (share_kept > self.threshold)
+            gate = sigmoid(source.speed * source.thetas["score"])
+            source.mask = source.alive & (gate > self.threshold)
 
 
 class Scored(Source):
     """A weight behind a mask that its learned score decides."""
 
     def __init__(
-        self, weight: FloatArray, alive: BoolArray, speed: float, penalty: float = 0.0
+        self,
+        weight: FloatArray,
+        alive: BoolArray,
+        speed: float = 1.0,
+        penalty: float = 0.0,
     ) -> None:
         super().__init__(weight, alive)
         self.thetas["score"] = np.zeros_like(weight)
@@ -180,9 +184,9 @@ class Scored(Source):
         """See `Source.pullback`."""
         slope = grad * self.thetas["weight"]
         if self.penalty:
-            gate = sigmoid(self.thetas["score"])
+            gate = sigmoid(self.speed * self.thetas["score"])
             slope = slope + self.penalty / gate.size * gate * (1 - gate)
         return {
             "weight": np.where(self.mask, grad, 0),
-            "score": np.where(self.alive, slope, 0),
+            "score": np.where(self.alive, self.speed * slope, 0),
         }
