@@ -97,8 +97,8 @@ class Until:
     Notes
     -----
     With budgets the loop ends at the first network that meets them; the last cut goes
-    no further than needed. With a floor alone it ends when the step has become too small
-    to matter, at the sparsest network found.
+    no further than needed. With a floor alone it ends when the step has become too
+    small to matter, at the sparsest network found.
 
     Examples
     --------

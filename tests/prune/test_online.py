@@ -174,11 +174,14 @@ def test_movement_trains_scores_straight_through_and_kept_weights_only():
 
 
 def test_soft_movement_pays_for_the_mean_of_its_sigmoids():
-    weight, alive, grad = drawn()
-    source = movement.Scored(weight, np.ones(SHAPE, bool), speed=1.0, penalty=0.3)
+    weight, _, grad = drawn()
+    source = movement.Scored(weight, np.ones(SHAPE, bool), speed=2.0, penalty=0.3)
     source.thetas["score"] = np.random.default_rng(0).normal(size=SHAPE)
-    price = slope(lambda s: 0.3 * (1 / (1 + np.exp(-s))).mean(), source.thetas["score"])
-    assert_allclose(source.pullback(grad)["score"] - grad * weight, price, atol=1e-12)
+    price = slope(
+        lambda s: 0.3 * (1 / (1 + np.exp(-2 * s))).mean(), source.thetas["score"]
+    )
+    want = 2 * grad * weight + price
+    assert_allclose(source.pullback(grad)["score"], want, atol=1e-12)
 
 
 def test_top_kast_trains_more_than_it_computes_with_and_nothing_else():
@@ -223,7 +226,10 @@ def test_surgery_splices_by_two_thresholds():
 
     train(net, cut, Watch(look), optimizer=nn.SGD(0.5))
     back = 0
-    for (name, before, _), (_, after, weight) in zip(pairs, pairs[2:], strict=False):
+    # With two layers a layer's masks are two apart; those of the last step stay.
+    for (name, before, _), (_, after, weight) in zip(
+        pairs[:-4], pairs[2:-2], strict=True
+    ):
         want = oracle.splice(weight.ravel(), before.ravel(), cut.thresholds[name])
         assert after.ravel().tolist() == want
         back += int((after & ~before).sum())
@@ -315,14 +321,16 @@ def test_soft_filters_compete_again_in_every_epoch():
 
     class Look(nn.Procedure):
         def after_step(self, run):
-            moved.append(bool(run.net.weights()["fc1.weight"].all()))
+            if masks:
+                zeroed = run.net.weights()["fc1.weight"][~masks[-1]]
+                moved.append(bool(zeroed.any()))
 
         def end_epoch(self, run):
             masks.append(run.net.masks()["fc1.weight"].any(axis=1))
 
     train(net, soft, Look(), optimizer=nn.SGD(0.5))
     assert all(mask.sum() == 6 for mask in masks)
-    assert all(moved)  # a filter that was zeroed has gradients while the epoch runs
+    assert all(moved)  # filters that were zeroed have gradients while the epoch runs
 
 
 def test_admm_draws_the_weights_towards_their_pruned_copy():
@@ -346,15 +354,10 @@ def test_admm_charges_the_distance_to_the_copy():
     """One step against the gradient of the augmented Lagrangian, by its definition."""
     net = linear().astype(np.float64)
     plain = net.copy()
-    admm = prune.ADMM(sparsity=0.5, pull=0.3, end=12, frequency=12)
     one = {"epochs": 1, "batch_size": 192, "optimizer": nn.SGD(1.0)}
     start = net.copy().weights()["fc1.weight"]
     keep = np.abs(start)
     nn.train(plain, digits(), **one)
-
-    class Stop(nn.Procedure):
-        def begin(self, run):
-            run.data = run.data
 
     admm = prune.ADMM(sparsity=0.5, pull=0.3, end=1, frequency=1, scope="layer")
     seen = {}
