@@ -17,7 +17,8 @@ from minprune.criteria.activation import (
 )
 from minprune.criteria.curvature import layer_obs
 from minprune.criteria.feature_map import hrank
-from minprune.criteria.magnitude import magnitude, relative_importance
+from minprune.criteria.magnitude import magnitude
+from minprune.criteria.relative import relative_importance
 from tests.oracles import activation as oracle
 
 SEEDS = pytest.mark.parametrize("seed", range(5))

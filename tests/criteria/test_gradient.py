@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from minprune.criteria import gradient as family
-from tests.criteria.networks import classifiers
+from tests.criteria.strategies import classifiers
 from tests.oracles import gradient as oracle
 from tests.oracles import network
 

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minprune.criteria import grasp as family
 from minprune.criteria.gradient import gradient_magnitude
-from tests.criteria.networks import classifiers, quadratics
+from tests.criteria.strategies import classifiers, quadratics
 from tests.oracles import grasp as oracle
 from tests.oracles import network
 

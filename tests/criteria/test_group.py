@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minprune.criteria import group as family
-from minprune.criteria.magnitude import lamp
 from minprune.criteria.norm import squared_norm
+from minprune.criteria.relative import lamp
 from tests.oracles import group as oracle
 
 NORMALIZATIONS = {

@@ -3,22 +3,14 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minprune.criteria import norm as family
 from minprune.criteria.magnitude import layer_magnitude
+from tests.criteria.strategies import weights
 from tests.oracles import norm as oracle
 
 FILTER_NORMS = ["l1_norm", "l2_norm", "squared_norm", "max_norm", "mean_magnitude"]
-
-quarters = st.integers(-32, 32).map(lambda n: n / 4)
-
-
-def weights(min_dims=1):
-    shapes = hnp.array_shapes(min_dims=min_dims, max_dims=4, max_side=4)
-    return hnp.arrays(np.float64, shapes, elements=quarters)
 
 
 @pytest.mark.parametrize("name", FILTER_NORMS)

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minprune.criteria import snip as family
 from minprune.criteria.taylor import taylor
-from tests.criteria.networks import classifiers, quadratics
+from tests.criteria.strategies import classifiers, quadratics
 from tests.oracles import network
 from tests.oracles import snip as oracle
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minprune.criteria import taylor as family
-from tests.criteria.networks import classifiers, quadratics
+from tests.criteria.strategies import classifiers, quadratics
 from tests.oracles import network
 from tests.oracles import taylor as oracle
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minprune.criteria import taylor_filter as family
 from minprune.criteria.snip import snip
 from minprune.criteria.taylor import taylor
-from tests.criteria.networks import classifiers
+from tests.criteria.strategies import classifiers
 from tests.oracles import network
 from tests.oracles import taylor_filter as oracle
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from minprune.criteria.magnitude import lamp as lamp_score
+from minprune.criteria.relative import lamp as lamp_score
 from minprune.masks import _request
 from minprune.masks._request import Scores
 from minprune.masks.allocate._solve import Counts, asked, level
@@ -45,7 +45,7 @@ def lamp(weights: Scores, sparsity: Share, *, min_keep: int = 1) -> Counts:
 
     See Also
     --------
-    minprune.criteria.magnitude.lamp : The score.
+    minprune.criteria.relative.lamp : The score.
 
     References
     ----------

@@ -1,9 +1,17 @@
-"""Small random losses for the criteria to be asked about."""
+"""Weights, and small losses of them, for the criteria to be asked about."""
 
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from tests.oracles import network
+
+
+def weights(min_dims=1):
+    """Quarters up to 8: few values, so that ties and zeros are common, and exact."""
+    shapes = hnp.array_shapes(min_dims=min_dims, max_dims=4, max_side=3)
+    quarters = st.integers(-32, 32).map(lambda n: n / 4)
+    return hnp.arrays(np.float64, shapes, elements=quarters)
 
 
 @st.composite
