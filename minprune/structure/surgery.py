@@ -161,7 +161,7 @@ def emptied(net: Network, spaces: Spaces | None = None) -> dict[str, IntArray]:
     whole = {name: a != 0 for name, a in net.parameters().items() if a.ndim > 1}
     kept = {name: np.ones_like(a) for name, a in whole.items()} | net.masks()
     used = whole | {name: weight != 0 for name, weight in net.weights().items()}
-    removal = {}
+    removal: dict[str, IntArray] = {}
     for name, space in found.free().items():
         unmade = _without(space, "makes", kept)
         unread = _without(space, "reads", used)

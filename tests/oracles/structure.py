@@ -1,8 +1,8 @@
 """A network with silenced channels, evaluated from its manifest, one sample at a time.
 
-The definition: a channel that goes is zero *behind* its batch norm and its activation.
-So values travel with a gate for each channel, 0 where silenced. Whatever makes channels
-is told which of its own are silenced; every step that only passes channels on multiplies
+The definition: a channel that goes is zero *behind* its batch norm and activation. So
+values travel with a gate for each channel, 0 where silenced. Whatever makes channels is
+told which of its own are silenced; every step that only passes channels on multiplies
 with the gate again; where two ways meet, their gates have to agree.
 """
 
@@ -100,51 +100,44 @@ def along(values, x):
 
 
 def windows(told, x, fill):
-    """(place, patch) of a window over a padded plane or signal (C, ...)."""
+    """(places, patches) of a window over a padded plane or signal (C, ...)."""
     sides = [(0, 0), *(tuple(side) for side in told["padding"])]
     padded = np.pad(x, sides, constant_values=fill)
-    kernel, stride = told["kernel_size"], told["stride"]
-    dilation = told.get("dilation", [1] * len(kernel))
-    extents = [
+    steps = told.get("dilation", [1] * len(told["kernel_size"]))
+    axes = list(zip(told["kernel_size"], told["stride"], steps, strict=True))
+    places = [
         (size - (k - 1) * d - 1) // s + 1
-        for size, k, s, d in zip(
-            padded.shape[1:], kernel, stride, dilation, strict=True
-        )
+        for size, (k, s, d) in zip(padded.shape[1:], axes, strict=True)
     ]
-    for place in np.ndindex(*extents):
-        at = (
+    patches = []
+    for place in np.ndindex(*places):
+        at = [
             slice(p * s, p * s + (k - 1) * d + 1, d)
-            for p, k, s, d in zip(place, kernel, stride, dilation, strict=True)
-        )
-        yield place, extents, padded[(slice(None), *at)]
+            for p, (k, s, d) in zip(place, axes, strict=True)
+        ]
+        patches.append(padded[(slice(None), *at)])
+    return places, patches
 
 
 def pooled(kind, told, x):
     """Largest or mean value under each window."""
     largest = kind.startswith("Max")
-    parts, shape = [], None
-    for _, shape, patch in windows(told, x, -np.inf if largest else 0.0):
-        flat = patch.reshape(len(x), -1)
-        parts.append(flat.max(axis=1) if largest else flat.mean(axis=1))
-    return np.stack(parts, axis=1).reshape(len(x), *shape)
+    places, patches = windows(told, x, -np.inf if largest else 0.0)
+    flat = np.stack([patch.reshape(len(x), -1) for patch in patches])
+    y = flat.max(axis=2) if largest else flat.mean(axis=2)
+    return y.T.reshape(len(x), *places)
 
 
 def convolved(told, weight, x):
-    """The sum over each window, group by group."""
-    groups = told["groups"]
-    parts, shape = [], None
-    for _, shape, patch in windows(told, x, 0.0):
-        inputs = np.split(patch, groups)
-        filters = np.split(weight, groups)
-        parts.append(
-            np.concatenate(
-                [
-                    (f * part).reshape(len(f), -1).sum(axis=1)
-                    for f, part in zip(filters, inputs, strict=True)
-                ]
-            )
-        )
-    return np.stack(parts, axis=1).reshape(len(weight), *shape)
+    """The sum over each window, filter by filter, each on the channels of its group."""
+    places, patches = windows(told, x, 0.0)
+    per_group = len(weight) // told["groups"]
+    y = np.empty((len(weight), len(patches)))
+    for at, patch in enumerate(patches):
+        parts = np.split(patch, told["groups"])
+        for out, kernel in enumerate(weight):
+            y[out, at] = (kernel * parts[out // per_group]).sum()
+    return y.reshape(len(weight), *places)
 
 
 def sigmoid(x):

@@ -1,4 +1,4 @@
-"""Networks drawn at random: every kind of layer and of joint, any stride and padding."""
+"""Networks drawn at random: every kind of layer and joint, any stride and padding."""
 
 import numpy as np
 from hypothesis import assume
