@@ -4,7 +4,7 @@ Every procedure is a small object. Those that take part in training are `Procedu
 ``nn.train(..., procedures=[...])`` and combine by standing in one list.
 """
 
-from minprune.prune.adaptive import AdaptiveThreshold
+from minprune.prune.adaptive import Adaptive
 from minprune.prune.admm import ADMM
 from minprune.prune.cut import Cut
 from minprune.prune.edge_popup import EdgePopup
@@ -32,7 +32,7 @@ __all__ = [
     "ADMM",
     "SET",
     "SNFS",
-    "AdaptiveThreshold",
+    "Adaptive",
     "Attempt",
     "Cut",
     "DeepR",

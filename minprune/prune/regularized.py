@@ -1,6 +1,5 @@
 """Penalties that prepare a network for pruning, and the cut at the end of them."""
 
-from collections.abc import Callable
 from typing import Unpack
 
 import numpy as np
@@ -8,40 +7,19 @@ import numpy as np
 from minprune._check import AnyArray, BoolArray, FloatArray, one_of
 from minprune.masks.count import Share, share
 from minprune.nn.norm import BatchNorm
+from minprune.nn.regularize import Penalty, group_lasso, l1
 from minprune.nn.train import Procedure, Run
 from minprune.prune.cut import Cut, Options
 from minprune.prune.edit import set_masks
+from minprune.prune.instead import needs_dense
 from minprune.prune.moment import Moment, every, steps_of
 
-
-def l1(weight: FloatArray) -> FloatArray:
-    """Slope of the sum of magnitudes; 0 at zero.
-
-    >>> l1(np.array([-2.0, 0.0, 0.5]))
-    array([-1.,  0.,  1.])
-    """
-    slope: FloatArray = np.sign(weight)
-    return slope
-
-
-def group_lasso(weight: FloatArray) -> FloatArray:
-    """Slope of the sum of the norms of the filters; 0 for a filter of zeros.
-
-    >>> group_lasso(np.array([[3.0, 4.0], [0.0, 0.0]]))
-    array([[0.6, 0.8],
-           [0. , 0. ]])
-    """
-    norm = np.sqrt(np.square(weight).reshape(len(weight), -1).sum(axis=1))
-    unit = np.where(norm > 0, norm, 1).reshape(-1, *(1 for _ in weight.shape[1:]))
-    return weight / unit
-
-
-PENALTIES: dict[str, tuple[Callable[[FloatArray], FloatArray], str]] = {
+PENALTIES: dict[str, tuple[Penalty, str]] = {
     "l1": (l1, "magnitude"),
     "group_lasso": (group_lasso, "l2_norm"),
     "slimming": (l1, "bn_scale_magnitude"),
 }
-"""The slope of each penalty, and the criterion that cuts along it."""
+"""Each penalty, and the criterion that cuts along it."""
 
 
 class Regularized(Procedure):
@@ -65,8 +43,8 @@ class Regularized(Procedure):
 
     Notes
     -----
-    The slope of the penalty is added to the gradient; at zero it is taken as zero.
-    Slimming [3]_ charges the scales of batch norms, not weights.
+    The penalties are those of `minprune.nn.regularize`; the group lasso's groups are
+    filters. Slimming [3]_ charges the scales of batch norms, not weights.
 
     References
     ----------
@@ -92,12 +70,14 @@ class Regularized(Procedure):
         self.penalty = one_of("Regularized", "penalty", penalty, PENALTIES)
         share("Regularized", sparsity)
         self.strength, self.sparsity, self.at = strength, sparsity, at
-        self.slope, cuts = PENALTIES[penalty]
+        self.function, cuts = PENALTIES[penalty]
         self.cut = Cut(cuts if criterion is None else criterion, **how)
 
     def begin(self, run: Run) -> None:
         """See `Procedure.begin`."""
         self.last = steps_of("Regularized", "at", self.at, run)
+        if self.penalty == "group_lasso":
+            needs_dense("Regularized", run.net)  # stored values have no rows
         if self.penalty == "slimming" and not self._charged(run):
             raise ValueError(
                 "Regularized: slimming charges the scales of batch norms, and the "
@@ -108,7 +88,8 @@ class Regularized(Procedure):
         """See `Procedure.after_backward`."""
         if run.step < self.last:
             for params, grads, key in self._charged(run):
-                grads[key] = grads[key] + self.strength * self.slope(params[key])
+                _, slope = self.function(params[key])
+                grads[key] = grads[key] + self.strength * slope
 
     def after_step(self, run: Run) -> None:
         """See `Procedure.after_step`."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
-from minprune import prune
+from minprune import masks, prune
 
 EPOCHS, BATCH_SIZE = 3, 48
 PER_EPOCH = 192 // BATCH_SIZE
@@ -153,6 +153,6 @@ PROMISES = {
         scope="network",
     ),
     "adaptive threshold": Promise(
-        lambda: prune.AdaptiveThreshold(0.5, frequency=2, rise=1.5)
+        lambda: prune.Adaptive(masks.AdaptiveThreshold(0.5, factor=1.5), frequency=2)
     ),
 }

@@ -6,12 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minprune import nn, prune
+from minprune import masks, nn, prune
 from minprune.prune import (
     hard_concrete,
     movement,
     powerprop,
-    regularized,
     soft_threshold,
     surgery,
     top_kast,
@@ -375,18 +374,6 @@ def test_admm_charges_the_distance_to_the_copy():
     assert_allclose(seen["grad"], loss_grad + 0.3 * (start - copy), atol=1e-12)
 
 
-@pytest.mark.parametrize("penalty", ["l1", "group_lasso"])
-def test_a_penalty_has_the_slope_of_its_definition(penalty):
-    weight, _, _ = drawn(shape=(3, 2, 2))
-    weight[weight == 0] = 0.1
-    values = {
-        "l1": lambda w: (w * np.sign(w.real)).sum(),
-        "group_lasso": lambda w: np.sqrt((w**2).sum(axis=(1, 2))).sum(),
-    }
-    got = regularized.PENALTIES[penalty][0](weight)
-    assert_allclose(got, slope(values[penalty], weight), atol=1e-12)
-
-
 def test_a_penalty_makes_what_is_cut_lighter():
     def cut_away(strength):
         net = linear()
@@ -469,3 +456,28 @@ def test_a_sparse_network_cannot_bring_back_what_it_does_not_store():
     prune.hold_sparsely(net)
     with pytest.raises(ValueError, match="held sparsely"):
         train(net, prune.Surgery())
+
+
+def test_an_adaptive_threshold_rises_while_the_network_can_bear_it():
+    calm = masks.AdaptiveThreshold(
+        0.1, factor=2.0, calm=10.0, rough=20.0, tolerance=1.0
+    )
+    adaptive = prune.Adaptive(calm, frequency=2, end=8)
+    watch = Watch(lambda run: run.net.masks()["fc1.weight"].sum())
+    train(linear(), adaptive, watch)
+    # Looks at steps 2, 4, 6 and 8: the first has nothing to compare with.
+    assert adaptive.ramp.value == pytest.approx(0.8)
+    assert watch.seen[1] > watch.seen[3] > watch.seen[5] > watch.seen[7]
+    assert watch.seen[7] == watch.seen[11]
+
+
+def test_an_adaptive_threshold_yields_where_the_score_falls():
+    strict = masks.AdaptiveThreshold(
+        0.1, factor=2.0, calm=10.0, rough=20.0, tolerance=0
+    )
+    net = linear()
+    train(net, epochs=20, optimizer=nn.Adam(1e-2))
+    adaptive = prune.Adaptive(strict, frequency=1, end=12)
+    watch = Watch(lambda run: adaptive.ramp.value)
+    train(net, adaptive, watch, optimizer=nn.SGD(2.0))
+    assert min(watch.seen) < 0.1
