@@ -63,7 +63,9 @@ def keep_of_group(
     >>> keep_of_group(np.array([1.0, 4.0, 3.0, 2.0]), keep=2, group=4)
     array([False,  True,  True, False])
     """
-    array = _read("keep_of_group", scores, keep, group, remainder)
+    array = _read(
+        "keep_of_group", scores, keep, group, remainder, ("error", "keep", "short")
+    )
     if not -array.ndim <= axis < array.ndim:
         raise ValueError(
             f"keep_of_group: axis is {axis}, but scores has shape {array.shape}; "
@@ -188,7 +190,12 @@ def greedy_square(
 
 
 def _read(
-    caller: str, scores: FloatArray, keep: int, group: int, remainder: str
+    caller: str,
+    scores: FloatArray,
+    keep: int,
+    group: int,
+    remainder: str,
+    policies: tuple[str, ...],
 ) -> FloatArray:
     """The scores, once the arguments have been checked."""
     group = positive_int(caller, "group", group)
@@ -196,10 +203,7 @@ def _read(
         raise ValueError(
             f"{caller}: keep is {keep} of a group of {group}; expected at most {group}"
         )
-    known = (
-        ("error", "keep", "short") if caller == "keep_of_group" else ("error", "keep")
-    )
-    one_of(caller, "remainder policy", remainder, known)
+    one_of(caller, "remainder policy", remainder, policies)
     return _request.arrays(caller, scores)[_request.ALONE]
 
 
@@ -219,7 +223,7 @@ def _squares(
     caller: str, scores: FloatArray, keep: int, group: int, remainder: str
 ) -> FloatArray:
     """The full squares, shape (down, across, group, group)."""
-    array = _read(caller, scores, keep, group, remainder)
+    array = _read(caller, scores, keep, group, remainder, ("error", "keep"))
     dimensions(caller, 2, scores=array)
     for axis, size in enumerate(array.shape):
         _short(caller, size, group, remainder, f"axis {axis}")
@@ -248,14 +252,11 @@ def _patterns(keep: int, group: int) -> BoolArray:
         line[list(at)] = True
     found = np.zeros((1, 0, group), np.bool_)
     for row in range(group):
-        longer = [
-            np.concatenate([found, np.broadcast_to(x, (len(found), 1, group))], 1)
-            for x in lines
-        ]
-        found = np.concatenate(longer)
-        columns = found.sum(axis=1)
-        rest = group - row - 1
-        found = found[((columns <= keep) & (columns + rest >= keep)).all(axis=1)]
+        above = np.repeat(found, len(lines), axis=0)
+        below = np.tile(lines, (len(found), 1))[:, None]
+        found = np.concatenate([above, below], axis=1)
+        kept, rows_left = found.sum(axis=1), group - row - 1
+        found = found[((kept <= keep) & (kept + rows_left >= keep)).all(axis=1)]
     flat = found.reshape(len(found), -1)
     flat = flat[np.lexsort(flat.T[::-1])]
     flat.flags.writeable = False

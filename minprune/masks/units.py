@@ -58,9 +58,9 @@ class Units:
         scores : ndarray of float64
             In the shape of the units; a unit without weights scores 0.
         """
-        flat = self._fitting("scores", scores, self.of.shape).astype(np.float64)
-        count = math.prod(self.shape)
-        total = np.bincount(self.of.reshape(-1), flat.reshape(-1), minlength=count)
+        flat, count = self._scores(scores).reshape(-1), math.prod(self.shape)
+        total = np.bincount(self.of.reshape(-1), flat, minlength=count)
+        # Without any weight, bincount counts instead of summing, in integers.
         return total.astype(np.float64).reshape(self.shape)
 
     def mean(self, scores: FloatArray) -> FloatArray:
@@ -69,14 +69,12 @@ class Units:
 
     def l2(self, scores: FloatArray) -> FloatArray:
         """Score of each unit: the root of the sum of squares over its weights."""
-        scores = self._fitting("scores", scores, self.of.shape).astype(np.float64)
-        return np.sqrt(self.sum(np.square(scores)))
+        return np.sqrt(self.sum(np.square(self._scores(scores))))
 
     def max(self, scores: FloatArray) -> FloatArray:
         """Score of each unit: the highest among its weights."""
-        scores = self._fitting("scores", scores, self.of.shape).astype(np.float64)
         best = np.full(math.prod(self.shape), -np.inf)
-        np.maximum.at(best, self.of.reshape(-1), scores.reshape(-1))
+        np.maximum.at(best, self.of.reshape(-1), self._scores(scores).reshape(-1))
         best = best.reshape(self.shape)
         best[self.sizes == 0] = 0.0
         return best
@@ -101,6 +99,9 @@ class Units:
             )
         spread: BoolArray = mask.reshape(-1)[self.of]
         return spread
+
+    def _scores(self, scores: FloatArray) -> FloatArray:
+        return self._fitting("scores", scores, self.of.shape).astype(np.float64)
 
     def _fitting(self, name: str, array: AnyArray, shape: Shape) -> AnyArray:
         array = np.asarray(array)
