@@ -49,6 +49,13 @@ def test_what_is_written_returns_bit_for_bit(tmp_path_factory, tensors, metadata
     assert strings == metadata
 
 
+@given(metadata=METADATA)
+def test_the_arrays_begin_at_a_multiple_of_eight(tmp_path_factory, metadata):
+    path = tmp_path_factory.mktemp("files") / "a"
+    write(path, {"a": np.ones(1)}, metadata)
+    assert int.from_bytes(path.read_bytes()[:8], "little") % 8 == 0
+
+
 @given(tensors=TENSORS, metadata=METADATA)
 def test_the_official_package_reads_what_is_written(
     tmp_path_factory, tensors, metadata
@@ -122,6 +129,10 @@ LIES = {
         raw(b"{}", length=10 * 2**30),
         "the header length: it claims 10737418240 bytes but the file has 10",
     ),
+    "a header that the file does not quite hold": (
+        raw(b"{}      ", length=12),
+        "the header length: it claims 12 bytes but the file has 16",
+    ),
     "a length of 2^64 - 1": (
         raw(b"{}", length=2**64 - 1),
         "it claims 18446744073709551615 bytes",
@@ -164,6 +175,10 @@ LIES = {
     "a product that is not the bytes": (
         raw({"a": entry("F32")}, b"xy"),
         r"shape \[2\] of F32 needs 8 bytes, data_offsets give it 2",
+    ),
+    "more bytes than the product": (
+        raw({"a": entry(shape=[1])}, b"xy"),
+        r"shape \[1\] of U8 needs 1 bytes, data_offsets give it 2",
     ),
     "three offsets": (raw({"a": entry(offsets=[0, 1, 2])}, b"xy"), "begin and end"),
     "offsets of text": (raw({"a": entry(offsets="02")}, b"xy"), "begin and end"),
