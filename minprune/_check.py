@@ -124,11 +124,11 @@ def batch_array(
     *rows, batch = shape
     padded = -(-batch // LANE) * LANE
     count = math.prod(rows) * padded
-    raw = np.empty(count * dtype.itemsize + ALIGNMENT, np.uint8)
-    skip = -raw.ctypes.data % ALIGNMENT
-    whole = raw[skip : skip + count * dtype.itemsize].view(dtype)
-    whole = whole.reshape(*rows, padded)
-    whole[..., batch:] = 0
+    raw = np.empty(count + ALIGNMENT // dtype.itemsize, dtype)
+    skip = -_address(raw) % ALIGNMENT // dtype.itemsize
+    whole = raw[skip : skip + count].reshape(*rows, padded)
+    if batch < padded:
+        whole[..., batch:] = 0
     return whole[..., :batch]
 
 
@@ -136,18 +136,26 @@ def is_batch_array(x: AnyArray) -> bool:
     """Whether `x` has the memory layout that `batch_array` gives."""
     if x.size == 0:
         return True
-    size, (*rows, _) = x.itemsize, x.shape
-    stride = x.strides[-2] if rows else -(-x.shape[-1] // LANE) * LANE * size
+    size, (*rows, batch) = x.itemsize, x.shape
+    if x.flags.c_contiguous and batch % LANE == 0:
+        return _address(x) % ALIGNMENT == 0
+    stride = x.strides[-2] if rows else -(-batch // LANE) * LANE * size
     expected, step = [size], stride
     for extent in reversed(rows):
         expected.append(step)
         step *= extent
     return (
-        x.ctypes.data % ALIGNMENT == 0
+        _address(x) % ALIGNMENT == 0
         and stride % (LANE * size) == 0
-        and stride >= x.shape[-1] * size
+        and stride >= batch * size
         and tuple(reversed(expected)) == x.strides
     )
+
+
+def _address(x: AnyArray) -> int:
+    """Where the first byte lies."""
+    address: int = x.__array_interface__["data"][0]
+    return address
 
 
 def as_batch_array(x: AnyArray) -> AnyArray:

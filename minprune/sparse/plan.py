@@ -141,7 +141,7 @@ def compile(net: Network, batch: int = 1) -> Plan:
     >>> bool(np.allclose(run(x), net(x), atol=1e-6))
     True
     >>> run.operations, run.memory_bytes
-    (3, 1592)
+    (3, 2162)
     """
     batch = positive_int("compile", "batch", batch)
     if batch > TILE:
@@ -229,9 +229,9 @@ class _Builder:
         return start
 
     def room(self, numbers: int) -> int:
-        """Room for so many numbers in the arena of activations, on a cache line."""
+        """Room for so many numbers and a zero behind them, on a cache line."""
         start = self.top
-        self.top += -(-numbers // LANE) * LANE
+        self.top += numbers // LANE * LANE + LANE
         return start
 
     def place(self, channels: int, rows: int, columns: int) -> _View:
@@ -315,16 +315,35 @@ class _Builder:
         view = self.contiguous(view)
         made = self.place(pattern.shape[0], 1, 1)
         if self.lanes == 1:
-            places = self.store(layouts.narrow, values, layer)
-            self.operations.append(
-                self.program.Column(view.at, made.at, *places, made.channels)
-            )
+            self.column(layouts.narrow, values, layer, view, made)
             return made
         rows = layouts.of(self.lanes)
         where = frame(rows, self.lanes, self.lanes, self.lanes)
         places = self.store(rows, values, layer)
         self.operations.append(self.program.Product(view.at, made.at, *places, where))
         return made
+
+    def column(
+        self, rows: Any, values: FloatArray, layer: Layer, view: _View, made: _View
+    ) -> None:
+        """The gather; behind its input lies a zero, behind its output a spare place."""
+        from minprune.sparse.kernels.layout import make_slices
+
+        flat = values.reshape(-1)
+        ordered = flat if rows.order is None else flat[rows.order]
+        slices = make_slices(rows, ordered, view.size)
+        cuts = self.keep(self.cuts, slices.cuts)
+        lanes = self.keep(self.cuts, slices.rows)
+        stored = self.keep(self.offsets, slices.offsets)
+        self.keep(self.weights, slices.values)
+        bias = layer.params.get("bias", np.zeros(rows.outputs, self.dtype))
+        start = self.keep(self.constants, np.append(bias, self.dtype.type(0)))
+        held, outputs, count = len(slices.values), rows.outputs, len(slices.cuts) - 1
+        self.operations.append(
+            self.program.Column(
+                view.at, made.at, cuts, count, lanes, stored, held, start, outputs
+            )
+        )
 
     def convolution(self, layer: Layer, name: str, view: _View, shape: Shape) -> _View:
         """Spread onto padded phases, then one strip product."""

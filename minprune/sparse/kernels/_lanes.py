@@ -66,6 +66,11 @@ def wide_strip(like: AnyArray) -> Lanes:
     return Lanes(8 * register_bytes() // like.itemsize, like.dtype)
 
 
+def lane_strip(like: AnyArray) -> Lanes:
+    """`LANE` lanes on every machine."""
+    return Lanes(LANE, like.dtype)
+
+
 def pair_strip(like: AnyArray) -> Lanes:
     """Lanes that fill two registers."""
     return Lanes(2 * register_bytes() // like.itemsize, like.dtype)
@@ -94,6 +99,11 @@ def store(y: AnyArray, at: int, strip: AnyArray) -> None:
 def gather(lanes: Lanes, x: AnyArray, offsets: AnyArray, at: int) -> AnyArray:
     """``x[offsets[at : at + width]]``."""
     return x[_span(offsets, at, lanes.width)]
+
+
+def scatter(strip: AnyArray, y: AnyArray, offsets: AnyArray, at: int) -> None:
+    """``y[offsets[at : at + width]] = strip``."""
+    y[_span(offsets, at, len(strip))] = strip
 
 
 def splat(lanes: Lanes, number: Any) -> AnyArray:
@@ -226,19 +236,61 @@ def _store(_: Any, y: Any, at: Any, strip: Any) -> Any:
 def _gather(_: Any, lanes: Any, x: Any, offsets: Any, at: Any) -> Any:
     strip = _StripType(lanes.width, lanes.dtype)
 
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        """One load for each lane: where the machine has a gather, LLVM finds it."""
+    def one_by_one(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         found = ir.Constant(_vector(strip), ir.Undefined)
         for lane in range(strip.width):
             place = builder.add(args[3], args[3].type(lane))
-            far = _widened(
-                builder, offsets, _address(context, builder, offsets, args[2], place, 1)
+            where = _address(context, builder, offsets, args[2], place, 1)
+            far = _address(
+                context, builder, x, args[1], _widened(builder, offsets, where), 1
             )
-            number = builder.load(_address(context, builder, x, args[1], far, 1))
-            found = builder.insert_element(found, number, ir.IntType(32)(lane))
+            found = builder.insert_element(
+                found, builder.load(far), ir.IntType(32)(lane)
+            )
         return found
 
+    def at_once(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        where = _address(context, builder, offsets, args[2], args[3], strip.width)
+        bits = offsets.dtype.bitwidth
+        packed = ir.VectorType(ir.IntType(bits), strip.width)
+        index = builder.load(
+            builder.bitcast(where, packed.as_pointer()), align=bits // 8
+        )
+        wider = ir.VectorType(ir.IntType(32 if bits < 32 else 64), strip.width)
+        index = builder.zext(index, wider)
+        base = context.make_array(x)(context, builder, args[1]).data
+        far = builder.gep(base, [ir.IntType(64)(0)])  # llvmlite writes scalar ones only
+        far.indices, far.type = [index], ir.VectorType(base.type, strip.width)
+        kind, flags = _vector(strip), ir.VectorType(ir.IntType(1), strip.width)
+        function = ir.FunctionType(kind, [far.type, ir.IntType(32), flags, kind])
+        name = (
+            f"llvm.masked.gather.v{strip.width}f{strip.dtype.bitwidth}.v{strip.width}p0"
+        )
+        size = ir.IntType(32)(strip.dtype.bitwidth // 8)
+        every = ir.Constant(flags, [1] * strip.width)
+        nothing = ir.Constant(kind, ir.Undefined)
+        gather = cgutils.get_or_insert_function(builder.module, function, name)
+        return builder.call(gather, [far, size, every, nothing])
+
+    # Without an instruction for it, LLVM takes a vector of addresses apart again.
+    whole = register_bytes() == 64 and not numba.config.BOUNDSCHECK
+    code = at_once if whole else one_by_one
     return strip(lanes, x, offsets, types.intp), code
+
+
+def _scatter(_: Any, strip: Any, y: Any, offsets: Any, at: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        for lane in range(strip.width):
+            place = builder.add(args[3], args[3].type(lane))
+            where = _address(context, builder, offsets, args[2], place, 1)
+            far = _address(
+                context, builder, y, args[1], _widened(builder, offsets, where), 1
+            )
+            number = builder.extract_element(args[0], ir.IntType(32)(lane))
+            builder.store(number, far)
+        return context.get_dummy_value()
+
+    return types.void(strip, y, offsets, types.intp), code
 
 
 def _splat(_: Any, lanes: Any, number: Any) -> Any:
@@ -342,12 +394,14 @@ def _either(meaning: Callable[..., Any], compiled: Callable[..., Any]) -> Any:
 
 
 wide_strip = _either(wide_strip, _token(wide_strip))
+lane_strip = _either(lane_strip, _token(lane_strip))
 pair_strip = _either(pair_strip, _token(pair_strip))
 narrow_strip = _either(narrow_strip, _token(narrow_strip))
 width = _either(width, _width)
 load = _either(load, _load)
 store = _either(store, _store)
 gather = _either(gather, _gather)
+scatter = _either(scatter, _scatter)
 splat = _either(splat, _splat)
 multiply_add = _either(multiply_add, _multiply_add)
 add = _either(add, _add)

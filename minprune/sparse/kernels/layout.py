@@ -58,6 +58,40 @@ def make_rows(
     return Rows(cuts.reshape(-1), offset.astype(narrow), order, rows, panels)
 
 
+class Slices(NamedTuple):
+    """Rows side by side, for `strips.slices`; offsets and values in one order."""
+
+    cuts: IntArray
+    rows: IntArray
+    offsets: IntArray
+    values: FloatArray
+
+
+def make_slices(rows: Rows, values: FloatArray, inputs: int) -> Slices:
+    """Slices of `LANE` rows, longest rows first, so that little is filled up.
+
+    `rows` are of one panel and `values` in their order; x must have a zero behind its
+    `inputs` numbers, and y a spare place behind its outputs.
+    """
+    begin, end = rows.cuts.reshape(2, -1)
+    longest_first = np.argsort(begin - end, kind="stable")
+    count = -(-rows.outputs // LANE)
+    lanes = np.full(count * LANE, rows.outputs, np.int32)
+    lanes[: rows.outputs] = longest_first
+    lengths = np.zeros(count * LANE, np.int64)
+    lengths[: rows.outputs] = (end - begin)[longest_first]
+    heights = lengths.reshape(count, LANE).max(axis=1, initial=0)
+    cuts = np.concatenate(([0], np.cumsum(heights * LANE))).astype(np.int32)
+
+    place = np.repeat(np.argsort(longest_first, kind="stable"), end - begin)
+    within = np.arange(len(rows.offsets)) - np.repeat(begin, end - begin)
+    at = cuts[place // LANE] + within * LANE + place % LANE
+    offsets = np.full(cuts[-1], inputs, rows.offsets.dtype)
+    filled = np.zeros(cuts[-1], values.dtype)
+    offsets[at], filled[at] = rows.offsets, values
+    return Slices(cuts, lanes, offsets, filled)
+
+
 def unpanelled(rows: Rows) -> Rows:
     """The same product in one panel, for strips so narrow that all columns fit."""
     cuts = rows.cuts.reshape(rows.panels + 1, rows.outputs)
@@ -125,7 +159,8 @@ def tiles(x: AnyArray, dtype: np.dtype[Any], clean: bool = False) -> Iterator[Ti
         count = min(TILE, batch - first)
         lanes = lanes_for(count)
         if count == batch and not (clean and count < lanes):
-            near = as_batch_array(np.require(x, dtype, "W"))
+            ready = x.dtype == dtype and x.flags.writeable
+            near = as_batch_array(x if ready else np.require(x, dtype, "W"))
         else:
             near = batch_array((*x.shape[:-1], count), dtype)
             near[...] = x[..., first : first + count]

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minprune._check import FloatArray, IntArray
+from minprune._check import LANE, FloatArray, IntArray
 from minprune.sparse.kernels._jit import kernel, part
-from minprune.sparse.kernels.strips import Frame, column, product
+from minprune.sparse.kernels.strips import Frame, product, slices
 
 ENTER, MOVE, PRODUCT, COLUMN, POOL, LEAVE = range(6)
 
@@ -66,11 +66,13 @@ class Product(NamedTuple):
 
 
 class Column(NamedTuple):
-    """Stored weights times one sample, as `strips.column`."""
+    """Stored weights times one sample, as `strips.slices`."""
 
     x: int
     y: int
     cuts: int
+    slices: int
+    rows: int
     stored: int
     held: int
     start: int
@@ -141,14 +143,14 @@ def run(
     for row in range(len(table)):
         code, operands = table[row, 0], table[row, 1:]
         if code == PRODUCT:
-            seen, made, first, stored, count, start = operands[:6]
+            seen, made, first, stored, held, start = operands[:6]
             frame = operands[6:15]
             product(
                 frame,
                 cuts[first : first + (frame[1] + 1) * frame[0]],
-                offsets[stored : stored + count],
+                offsets[stored : stored + held],
                 None,
-                weights[stored : stored + count],
+                weights[stored : stored + held],
                 constants[start : start + frame[0]],
                 arena[seen:],
                 arena[made:],
@@ -156,17 +158,17 @@ def run(
                 frame[0],
             )
         elif code == COLUMN:
-            seen, made, first, stored, count, start, outputs, relu = operands[:8]
-            column(
-                cuts[first : first + 2 * outputs],
-                offsets[stored : stored + count],
-                weights[stored : stored + count],
-                constants[start : start + outputs],
+            seen, made, first, count, rows, stored, held = operands[:7]
+            start, outputs, relu = operands[7:10]
+            slices(
+                cuts[first : first + count + 1],
+                cuts[rows : rows + count * LANE],
+                offsets[stored : stored + held],
+                weights[stored : stored + held],
+                constants[start : start + outputs + 1],
                 arena[seen:],
-                arena[made : made + outputs],
+                arena[made : made + outputs + 1],
                 relu != 0,
-                0,
-                outputs,
             )
         elif code == MOVE:
             move(operands, constants, arena)

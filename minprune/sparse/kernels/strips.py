@@ -33,11 +33,13 @@ from minprune.sparse.kernels._lanes import (
     add,
     gather,
     item,
+    lane_strip,
     load,
     multiply_add,
     narrow_strip,
     place,
     positive,
+    scatter,
     splat,
     store,
     total,
@@ -134,8 +136,8 @@ def product(
                     while p < end:
                         a = begin(narrow, panel, start, i, y, near + p)
                         b = c = d = splat(narrow, 0.0)
-                        k = head
-                        while k + 4 <= stop:
+                        rest = (stop - head) & 3
+                        for k in range(head, stop - rest, 4):
                             at = far + p + item(offsets, k) * lanes
                             a = _step(narrow, values, place(order, k), x, at, a)
                             at = far + p + item(offsets, k + 1) * lanes
@@ -144,11 +146,9 @@ def product(
                             c = _step(narrow, values, place(order, k + 2), x, at, c)
                             at = far + p + item(offsets, k + 3) * lanes
                             d = _step(narrow, values, place(order, k + 3), x, at, d)
-                            k += 4
-                        while k < stop:
+                        for k in range(stop - rest, stop):
                             at = far + p + item(offsets, k) * lanes
                             a = _step(narrow, values, place(order, k), x, at, a)
-                            k += 1
                         finish(add(add(a, b), add(c, d)), relu, y, near + p)
                         p += width(narrow)
 
@@ -213,6 +213,42 @@ def column(
             k += 1
         rest += total(sums)
         y[i] = 0.0 if relu and rest < 0.0 else rest
+
+
+@kernel
+def slices(
+    cuts: IntArray,
+    rows: IntArray,
+    offsets: IntArray,
+    values: FloatArray,
+    start: FloatArray,
+    x: FloatArray,
+    y: FloatArray,
+    relu: bool,
+) -> None:
+    """The product with a single sample, packed, for weights laid out in slices.
+
+    A slice is `LANE` rows of about equal length side by side: its weights are stored
+    column by column, and short rows are filled up with zeros at an offset where x has a
+    zero. So a sum needs neither a tail nor an addition across lanes. `rows` says which
+    rows the lanes are; a lane too many names the last place of y, which is spare.
+    """
+    lanes = lane_strip(values)
+    for s in range(len(cuts) - 1):
+        a = b = splat(lanes, 0.0)
+        k, stop = item(cuts, s), item(cuts, s + 1)
+        while k + 2 * width(lanes) <= stop:
+            seen = gather(lanes, x, offsets, k)
+            a = multiply_add(load(lanes, values, k), seen, a)
+            k += width(lanes)
+            seen = gather(lanes, x, offsets, k)
+            b = multiply_add(load(lanes, values, k), seen, b)
+            k += width(lanes)
+        if k < stop:
+            seen = gather(lanes, x, offsets, k)
+            a = multiply_add(load(lanes, values, k), seen, a)
+        a = add(add(a, b), gather(lanes, start, rows, s * width(lanes)))
+        scatter(positive(a) if relu else a, y, rows, s * width(lanes))
 
 
 @kernel
