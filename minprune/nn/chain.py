@@ -68,6 +68,16 @@ class Sequential(Layer):
             dy = layer.backward(dy)
         return dy
 
+    def learn(self, dy: FloatArray) -> None:
+        """Back to the first layer that has something to learn, and no further."""
+        layers = list(self.children.values())
+        teachable = [any(part.params for _, part in x.walk()) for x in layers]
+        if True in teachable:
+            first = teachable.index(True)
+            for layer in reversed(layers[first + 1 :]):
+                dy = layer.backward(dy)
+            layers[first].learn(dy)
+
 
 @register("Residual")
 class Residual(Layer):
@@ -121,6 +131,11 @@ class Residual(Layer):
         dx = self.children["body"].backward(dy)
         shortcut = self.children.get("shortcut")
         return dx + (dy if shortcut is None else shortcut.backward(dy))
+
+    def learn(self, dy: FloatArray) -> None:
+        """Both ways learn from the same gradient."""
+        for layer in self.children.values():
+            layer.learn(dy)
 
 
 @register("Concat")

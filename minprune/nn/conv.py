@@ -160,30 +160,35 @@ class Convolution(Layer):
 
     def backward(self, dy: FloatArray) -> FloatArray:
         """(out, [H',] W', N) -> (in, [H,] W, N)."""
+        d_padded = np.zeros_like(
+            self._padded, np.result_type(dy, self.params["weight"])
+        )
+        self._carry_back(dy, d_padded)
+        dx = self.window.crop(d_padded, *self._plane)
+        return as_given(dx if self.axes == 2 else dx[:, 0], dy)
+
+    def learn(self, dy: FloatArray) -> None:
+        """See `Layer.learn`."""
+        self._carry_back(dy, None)
+
+    def _carry_back(self, dy: FloatArray, d_padded: FloatArray | None) -> None:
+        """Gradients of the parameters and, added up in `d_padded`, of the input."""
         padded, view, weight = self._padded, self.window, self._matrix()
         _, rows, columns, batch = planes(dy).shape
         groups, out, k = weight.shape
         delta = dy.reshape(groups, out, rows, columns * batch)
-        kind = np.result_type(weight, delta, padded)
-        grad = np.zeros(weight.shape, kind)
-        d_padded = np.zeros(padded.shape, kind)
+        grad = np.zeros(weight.shape, np.result_type(delta, padded))
         row_bytes = groups * k * columns * batch * padded.itemsize
         for row, count in self._row_blocks(rows, row_bytes):
             patches = unfold(padded, view, groups, row, count, columns)
             slab = delta[:, :, row : row + count].reshape(groups, out, -1)
             grad += slab @ patches.transpose(0, 2, 1)
-            fold(
-                weight.transpose(0, 2, 1) @ slab,
-                d_padded,
-                view,
-                row,
-                (count, columns, batch),
-            )
+            if d_padded is not None:
+                back = weight.transpose(0, 2, 1) @ slab
+                fold(back, d_padded, view, row, (count, columns, batch))
         self.grads["weight"] = grad.reshape(self.params["weight"].shape)
         if "bias" in self.params:
             self.grads["bias"] = delta.sum(axis=(2, 3)).reshape(-1)
-        dx = view.crop(d_padded, *self._plane)
-        return as_given(dx if self.axes == 2 else dx[:, 0], dy)
 
 
 @register("Conv1d")

@@ -108,6 +108,13 @@ class Layer:
         """Gradient at the input of the last forward; fills `grads`."""
         raise TypeError(f"{type(self).__name__} does not define backward")
 
+    def learn(self, dy: FloatArray) -> None:
+        """Fill `grads` as `backward` does, where nobody asks for the input's gradient.
+
+        What comes first in a network can save the work; by default nothing is saved.
+        """
+        self.backward(dy)
+
     def weights(self) -> dict[str, FloatArray]:
         """The prunable parameters in their logical shape, pruned entries zero."""
         return {name: self.params[name] for name in self.prunable}

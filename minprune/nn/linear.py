@@ -95,7 +95,11 @@ class Linear(Layer):
 
     def backward(self, dy: FloatArray) -> FloatArray:
         """(out, N) -> (in, N)."""
+        self.learn(dy)
+        return as_given(self.params["weight"].T @ dy, dy)
+
+    def learn(self, dy: FloatArray) -> None:
+        """See `Layer.learn`."""
         self.grads["weight"] = dy @ self._x.T
         if "bias" in self.params:
             self.grads["bias"] = dy.sum(axis=1)
-        return as_given(self.params["weight"].T @ dy, dy)

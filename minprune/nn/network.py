@@ -168,7 +168,8 @@ class Network:
         x = self._samples(x)
         inside = batch_array((*self.input_shape, len(x)), self.dtype)
         np.multiply(np.moveaxis(x, 0, -1), self.scale[..., None], out=inside)
-        inside += self.offset[..., None]
+        if self.offset.any():
+            inside += self.offset[..., None]
         return inside
 
     def _samples(self, x: AnyArray) -> AnyArray:
@@ -190,6 +191,10 @@ class Network:
     def backward(self, dy: FloatArray) -> FloatArray:
         """Gradient at the columns that went in; fills every layer's `grads`."""
         return self.root.backward(dy)
+
+    def learn(self, dy: FloatArray) -> None:
+        """Fill every layer's `grads` as `backward` does, and leave the input out."""
+        self.root.learn(dy)
 
     def __call__(
         self, x: AnyArray, lengths: IntArray | None = None, batch_size: int = BATCH

@@ -4,6 +4,7 @@ A network may hold its weights densely or sparsely: an optimizer cannot tell. Wh
 pattern of stored weights is edited, `remap` moves the state along.
 """
 
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -11,6 +12,9 @@ import numpy as np
 from minprune._check import AnyArray, FloatArray, IntArray
 
 Arrays = dict[str, FloatArray]
+
+BLOCK = 2**14
+"""Entries moved at a time."""
 
 
 class Optimizer:
@@ -58,7 +62,8 @@ class Optimizer:
             slots = self.slots.setdefault(
                 name, {slot: np.zeros_like(param) for slot in self.slot_names}
             )
-            self.move(param, grad, slots, rate * self.lr)
+            for part in _blocks(param, grad, slots):
+                self.move(*part, rate * self.lr)
 
     def move(
         self, param: FloatArray, grad: FloatArray, slots: Arrays, lr: float
@@ -95,6 +100,25 @@ class Optimizer:
             if key != "steps":
                 name, _, slot = key.rpartition(":")
                 self.slots.setdefault(name, {})[slot] = array.copy()
+
+
+def _blocks(
+    param: FloatArray, grad: FloatArray, slots: Arrays
+) -> Iterator[tuple[FloatArray, FloatArray, Arrays]]:
+    """A parameter with all that belongs to it, in pieces that stay in the cache.
+
+    A rule is several passes over its arrays with a temporary each. Over 64 KiB at a
+    time those cost a third of what they cost over a large matrix. Every entry moves by
+    itself, so the cut changes no bit.
+    """
+    if param.size <= BLOCK or not param.flags.c_contiguous:
+        yield param, grad, slots
+        return
+    param, grad = param.reshape(-1), grad.reshape(-1)
+    slots = {name: slot.reshape(-1) for name, slot in slots.items()}
+    for first in range(0, param.size, BLOCK):
+        part = slice(first, first + BLOCK)
+        yield param[part], grad[part], {name: s[part] for name, s in slots.items()}
 
 
 class SGD(Optimizer):

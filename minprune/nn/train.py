@@ -254,7 +254,7 @@ def _step(
     if augment is not None:
         x = augment(net, x, target, run.loss, mode)
     value, gradient = run.loss(net.forward(x, mode), target)
-    net.backward(gradient)
+    net.learn(gradient)
     for procedure in procedures:
         procedure.after_backward(run)
 
