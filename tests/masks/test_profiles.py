@@ -240,6 +240,15 @@ def test_the_difference_in_re_pruning_is_put_into_words():
     assert "count: torch asks for 75" in text
 
 
+def test_ties_at_the_cut_of_only_one_of_the_two_are_named():
+    """One asks for 1 of 4 and cuts between scores, the other for 2 and cuts a tie."""
+    scores = np.array([1.0, 2.0, 2.0, 3.0])
+    text = compare("minprune", "network_slimming", scores, 0.25)
+    assert "minprune removes 1 of 4, network_slimming removes 3 of 4" in text
+    assert "count: minprune asks for 1" in text
+    assert "ties: 2 scores equal the one at the cut" in text
+
+
 def test_ties_away_from_the_cut_are_not_blamed():
     scores = np.array([1.0, 1.0, 2.0, 2.0])
     text = compare("synflow", "force", scores, 0.5)
