@@ -206,7 +206,7 @@ class Weight:
         self.densify, self.why = densify, "stored dense"
         self.rows, self.columns_in_all = shape[0], math.prod(shape[1:])
         self.size = self.rows * self.columns_in_all
-        self.form, self.kept = "dense", self.size
+        self.form, self.kept, self.ends = "dense", self.size, ("",)
         self.indptr = self.columns = self.values = self.filled = None
         if name in tensors:
             values = numbers(tensors, name)
@@ -219,10 +219,11 @@ class Weight:
         if self.size * values.itemsize > limit_bytes:
             refuse(name, "its shape %s needs more than %d bytes" % (shape, limit_bytes))
         if name + ".bits" in tensors:
-            self.form = "bitmask"
+            self.form, self.ends = "bitmask", (".bits", ".values")
             entries = self._from_bits(tensors, name, values)
         else:
             self.form = "csr" if values.ndim == 1 else "bsr %dx%d" % values.shape[1:]
+            self.ends = (".indptr", ".indices", ".values")
             entries = self._from_pattern(tensors, name, values)
         self.indptr, self.columns, self.values = entries
         self.filled = np.flatnonzero(np.diff(self.indptr))  # no sum may be empty
@@ -325,10 +326,8 @@ class Weight:
         height, width = values.shape[1:] or (1, 1)
         if not (1 <= height <= BLOCK_SIDE_LIMIT and 1 <= width <= BLOCK_SIDE_LIMIT):
             refuse(name + ".values", "its blocks are of %d by %d" % (height, width))
-        block_rows, block_columns = (
-            -(-self.rows // height),
-            -(-self.columns_in_all // width),
-        )
+        block_rows = -(-self.rows // height)
+        block_columns = -(-self.columns_in_all // width)
         indptr = indices_of(tensors, name + ".indptr")
         indices = indices_of(tensors, name + ".indices")
         if indptr.shape != (block_rows + 1,):
@@ -418,10 +417,8 @@ class Node:
         if depth > DEPTH_LIMIT:
             refuse(self.field, "chains are nested deeper than %d" % DEPTH_LIMIT)
         if not isinstance(spec, dict) or not {"kind", "args", "children"} <= set(spec):
-            fault = "the manifest has %s; expected kind, args and children" % shown(
-                spec
-            )
-            refuse(self.field, fault)
+            fault = "the manifest has %s; expected kind, args and children"
+            refuse(self.field, fault % shown(spec))
         self.kind, args, children = spec["kind"], spec["args"], spec["children"]
         if not isinstance(self.kind, str) or self.kind not in KINDS:
             fault = "its kind is %s; known: %s" % (shown(self.kind), ", ".join(KINDS))
@@ -501,8 +498,7 @@ class Node:
         full = self._own(name)
         source = self.source
         found = Weight(source.tensors, full, shape, source.densify, source.limit_bytes)
-        for end in ("", ".indptr", ".indices", ".values", ".bits"):
-            source.taken.add(full + end)
+        source.taken.update(full + end for end in found.ends)
         held = found.matrix if found.matrix is not None else found.values
         source.dtype = source.dtype or held.dtype
         return found
@@ -584,11 +580,8 @@ class Layer:
 
     def misfit(self, shape, expected):
         """Refuse samples of this shape."""
-        fault = "it is given samples of shape %s; expected %s" % (
-            tuple(shape),
-            expected,
-        )
-        refuse(self.field, fault)
+        fault = "it is given samples of shape %s; expected %s"
+        refuse(self.field, fault % (tuple(shape), expected))
 
     def __call__(self, x, lengths):
         """Columns in, columns out, in the precision in which they came."""
@@ -606,10 +599,8 @@ class Linear(Layer):
     """y = W x + b."""
 
     def __init__(self, node):
-        self.inputs, self.outputs = (
-            node.whole("in_features"),
-            node.whole("out_features"),
-        )
+        self.inputs = node.whole("in_features")
+        self.outputs = node.whole("out_features")
         bias = node.flag("bias", True)
         self.weight = node.weight("weight", (self.outputs, self.inputs))
         check_format(node, self.weight)
@@ -659,11 +650,8 @@ class Window:
         dilation = [1] * axes if tiles else node.sizes("dilation", 1, axes)
         padding = self._padding(node, kernel, stride, dilation)
         row = [1] * (2 - axes)
-        self.kernel, self.stride, self.dilation = (
-            row + kernel,
-            row + stride,
-            row + dilation,
-        )
+        self.kernel, self.stride = row + kernel, row + stride
+        self.dilation = row + dilation
         self.padding = [[0, 0]] * (2 - axes) + padding
 
     def _padding(self, node, kernel, stride, dilation):
@@ -696,9 +684,7 @@ class Window:
             padded.append(size + before + after)
             room = padded[-1] - (k - 1) * d - 1
             if room < 0:
-                layer.misfit(
-                    shape, expected + " that holds the window, padding included"
-                )
+                layer.misfit(shape, expected + " that holds a window")
             sizes.append(room // s + 1)
         layer.scratch = math.prod(padded)
         return sizes
@@ -738,10 +724,8 @@ class Convolution(Layer):
     """
 
     def __init__(self, node):
-        self.inputs, self.outputs = (
-            node.whole("in_channels"),
-            node.whole("out_channels"),
-        )
+        self.inputs = node.whole("in_channels")
+        self.outputs = node.whole("out_channels")
         self.groups = node.whole("groups", 1)
         if self.inputs % self.groups or self.outputs % self.groups:
             fault = "groups is %d; it must divide in_channels and out_channels"
@@ -772,15 +756,12 @@ class Convolution(Layer):
         step = max(1, SCRATCH_BYTES // row_bytes)
         for row in range(0, rows, step):
             count = min(step, rows - row)
-            patches = np.empty(
-                (self.inputs, *self.window.kernel, count, columns, batch), x.dtype
-            )
+            shape = (self.inputs, *self.window.kernel, count, columns, batch)
+            patches = np.empty(shape, x.dtype)
             for i, j, seen in self.window.taps(padded, row, count, columns):
                 patches[:, i, j] = seen
             product = self.weight.times(patches.reshape(self.groups, k, -1))
-            y[:, row : row + count] = product.reshape(
-                self.outputs, count, columns, batch
-            )
+            y[:, row : row + count] = product.reshape(-1, count, columns, batch)
         if self.bias is not None:
             y += self.bias[:, None, None, None]
         return self.window.as_given(y)
