@@ -26,8 +26,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scope",
         choices=["network", "layer"],
-        default="network",
-        help="whose scores compete (network)",
+        help="whose scores compete (network; for filter and channel: layer)",
     )
     parser.add_argument(
         "--schedule",
@@ -65,7 +64,10 @@ def run(args: argparse.Namespace) -> int:
     found = fitting(net, args.data)
     before = metrics.summary(net, found)
     show = Progress()
-    pruned = sparse.compress(_pruned(net, found, args, show))
+    whole = args.granularity in ("filter", "channel")
+    args.scope = args.scope or ("layer" if whole else "network")
+    cut = _without_channels if whole else _pruned
+    pruned = sparse.compress(cut(net, found, args, show))
     show.clear()
     minprune.save(pruned, args.output)
     result = {
@@ -74,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         "scope": args.scope,
         "granularity": args.granularity,
         "schedule": args.schedule,
-        **metrics.summary(pruned, found),
+        **_of_all(metrics.summary(pruned, found), before),
         "before": before,
         "output": args.output,
     }
@@ -88,22 +90,54 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _of_all(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """The figures with sparsity as the share of the weights there were at first."""
+    total = before["weights_total"]
+    gone = {"sparsity": 1 - after["weights"] / total} if total else {}
+    return {**after, "weights_total": total, **gone}
+
+
 def _pruned(net: Any, data: Any, args: argparse.Namespace, show: Any) -> Any:
     """The network cut and recovered as the options say."""
     from minprune import nn, prune
-    from minprune.cli._options import epoch_line
 
-    how: dict[str, Any] = {
-        "scope": args.scope,
-        "granularity": args.granularity,
-        "seed": args.seed,
-    }
+    how: dict[str, Any] = {"scope": args.scope, "seed": args.seed}
+    how |= {"granularity": args.granularity} if args.granularity != "weight" else {}
     if args.block:
         how["block"] = block(args.block)
-    for name in ("sparsity", "keep", "group"):
+    for name in ("keep", "group"):
         if getattr(args, name) is not None:
             how[name] = getattr(args, name)
-    training: dict[str, Any] = {
+    if args.schedule == "cubic":
+        gradual = prune.Gradual(args.criterion, sparsity=args.sparsity, **how)
+        nn.train(net, data, procedures=[gradual], **_training(args, show))
+        return net
+    prune.OneShot(args.criterion, sparsity=args.sparsity, **how).run(net, data)
+    return prune.recover(net, data, **_training(args, show))
+
+
+def _without_channels(net: Any, data: Any, args: argparse.Namespace, show: Any) -> Any:
+    """The network without some of its channels, or with these masked."""
+    from minprune import nn, prune, structure
+
+    channels = prune.Channels(
+        args.criterion, args.granularity, scope=args.scope, seed=args.seed
+    )
+    if args.schedule == "cubic":
+        gradual = prune.GradualChannels(channels, sparsity=args.sparsity)
+        nn.train(net, data, procedures=[gradual], **_training(args, show))
+        return net if args.masked else structure.shrink(net)
+    go = structure.mask_units if args.masked else structure.remove
+    smaller = go(net, channels.choice(net, data, args.sparsity).removal)
+    return prune.recover(smaller, data, **_training(args, show))
+
+
+def _training(args: argparse.Namespace, show: Any) -> dict[str, Any]:
+    """Keyword arguments of whatever trains."""
+    from minprune import nn
+    from minprune.cli._options import epoch_line
+
+    return {
         "epochs": args.epochs,
         "batch_size": args.batch_size,
         "optimizer": nn.Adam(args.lr),
@@ -111,17 +145,6 @@ def _pruned(net: Any, data: Any, args: argparse.Namespace, show: Any) -> Any:
         "seed": args.seed,
         "progress": epoch_line(show, "pruning and recovering", args.epochs),
     }
-    if args.schedule == "cubic":
-        if args.sparsity is None:
-            raise ValueError(
-                "--schedule cubic needs a --sparsity to end at; nm patterns, whose "
-                "sparsity is given by --keep and --group, are cut with oneshot"
-            )
-        gradual = prune.Gradual(args.criterion, **how)
-        nn.train(net, data, procedures=[gradual], **training)
-        return net
-    prune.OneShot(args.criterion, **how).run(net, data)
-    return prune.recover(net, data, **training)
 
 
 def block(text: str) -> tuple[int, int]:

@@ -6,6 +6,7 @@ Every procedure is a small object. Those that take part in training are `Procedu
 
 from minprune.prune.adaptive import Adaptive
 from minprune.prune.admm import ADMM
+from minprune.prune.channels import Channels, GradualChannels
 from minprune.prune.cut import Cut
 from minprune.prune.edge_popup import EdgePopup
 from minprune.prune.evolve import SET, SNFS, DeepR, RigL, hold_sparsely
@@ -14,6 +15,7 @@ from minprune.prune.hard_concrete import HardConcrete
 from minprune.prune.movement import Movement, SoftMovement
 from minprune.prune.oneshot import OneShot
 from minprune.prune.phases import Phases
+from minprune.prune.plan import Plan, Record, Remove, Stage
 from minprune.prune.powerprop import Powerpropagation
 from minprune.prune.recover import recover
 from minprune.prune.regularized import GrowingPenalty, Regularized
@@ -23,8 +25,10 @@ from minprune.prune.soft_filters import SoftFilters
 from minprune.prune.soft_threshold import SoftThreshold
 from minprune.prune.straight_through import StraightThrough
 from minprune.prune.surgery import Surgery
+from minprune.prune.tasks import TaskReport, TaskShot
 from minprune.prune.tickets import Ticket, Tickets, reinitialized, shuffled
 from minprune.prune.top_kast import TopKAST
+from minprune.prune.undo import Undo
 from minprune.prune.until import Attempt, Reached, Until
 from minprune.prune.variational import VariationalDropout
 
@@ -34,28 +38,37 @@ __all__ = [
     "SNFS",
     "Adaptive",
     "Attempt",
+    "Channels",
     "Cut",
     "DeepR",
     "EdgePopup",
     "Gradual",
+    "GradualChannels",
     "GrowingPenalty",
     "HardConcrete",
     "Movement",
     "OneShot",
     "Phases",
+    "Plan",
     "Powerpropagation",
     "Reached",
+    "Record",
     "Regularized",
+    "Remove",
     "RigL",
     "Rounds",
     "SoftFilters",
     "SoftMovement",
     "SoftThreshold",
+    "Stage",
     "StraightThrough",
     "Surgery",
+    "TaskReport",
+    "TaskShot",
     "Ticket",
     "Tickets",
     "TopKAST",
+    "Undo",
     "Until",
     "VariationalDropout",
     "force",

@@ -1,0 +1,74 @@
+"""minprune structure: which channels of a saved network go together."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minprune.structure import Axis, Space
+
+SUMMARY = "Show which channels of a saved network must go together, and what with."
+EXAMPLE = "minprune structure dense.safetensors"
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("file", metavar="NET", help="a file written by minprune")
+
+
+def run(args: argparse.Namespace) -> int:
+    """A small tree for each space: its units, and the arrays that hold them."""
+    import minprune
+    from minprune import structure
+    from minprune.cli._show import as_json
+
+    spaces = structure.find_spaces(minprune.load(args.file))
+    if args.json:
+        found = [_as_values(space) for space in spaces.values()]
+        as_json({"file": args.file, "spaces": found})
+        return 0
+    free = list(spaces.free().values())
+    print(f"{len(free)} spaces, {sum(map(len, free))} units that can go, one by one")
+    for space in free:
+        print(_tree(space))
+    for space in spaces.values():
+        if space.held:
+            print(f"{space.name}: {_units(space)} that cannot go: {space.held}")
+    return 0
+
+
+def _tree(space: "Space") -> str:
+    """The space, and below it what makes, scales and reads its units."""
+    tied = f" of {space.width} channels each" if space.width > 1 else ""
+    lines = [f"{space.name}: {_units(space)}{tied}"]
+    for role in ("makes", "scales", "reads"):
+        mine = [axis for axis in space.axes if axis.role == role]
+        for index, axis in enumerate(mine):
+            lines.append(f"  {role if index == 0 else '':<7}{_line(space, axis)}")
+    return "\n".join(lines)
+
+
+def _units(space: "Space") -> str:
+    """How many there are."""
+    return f"{len(space)} unit{'s' if len(space) != 1 else ''}"
+
+
+def _line(space: "Space", axis: "Axis") -> str:
+    """One array, and how many of its rows or columns go with a unit."""
+    what = ("row", "column", "plane")[min(axis.axis, 2)]
+    each = int((space.places(axis) >= 0).sum()) // len(space)
+    return f"{axis.name}: {each} {what}{'s' if each != 1 else ''} a unit"
+
+
+def _as_values(space: "Space") -> dict[str, Any]:
+    """The space in JSON's own types."""
+    return {
+        "name": space.name,
+        "units": len(space),
+        "channels_per_unit": space.width,
+        "makers": list(space.makers),
+        "held": space.held,
+        "members": [
+            {"array": axis.name, "axis": axis.axis, "role": axis.role}
+            for axis in space.axes
+        ],
+    }
