@@ -10,7 +10,7 @@ inputs give. In a grouped convolution channels count through all groups.
 import numpy as np
 
 from minprune._check import AnyArray, BoolArray, FloatArray
-from minprune.criteria._catalog import criterion
+from minprune.criteria._catalog import Holds, criterion
 from minprune.criteria._quadratic import (
     constrained_minimum,
     damped,
@@ -31,7 +31,7 @@ SETTLED = 1e-10
     formula="G_KK v_K = (G w)_K in every row, K the columns of the kept channels",
     cites=("he2017channel", "he2018amc"),
     batch="mean of x x' over examples and positions",
-    holds=set(),
+    holds={Holds.PERMUTES_OUT, Holds.SCALES_WITH_WEIGHT},
 )
 def feature_reconstruction(
     weight: FloatArray,
@@ -114,7 +114,7 @@ def feature_reconstruction(
     formula="min_b 1/2 mean |Y - sum_c b_c Z_c|^2 + lambda |b|_1, then least squares",
     cites=("he2017channel",),
     batch="mean of x x' over examples and positions",
-    holds=set(),
+    holds={Holds.PERMUTES_OUT, Holds.PERMUTES_IN, Holds.SCALES_WITH_WEIGHT},
 )
 def lasso_channels(
     weight: FloatArray, gram: FloatArray, *, count: int, damping: float = 0.01
@@ -214,7 +214,7 @@ def lasso_channels(
     formula="T grows by the lowest mean |sum_{c in T} Z_c|^2; the rest is rescaled",
     cites=("luo2017thinet",),
     batch="mean of x x' over examples and positions",
-    holds=set(),
+    holds={Holds.PERMUTES_OUT, Holds.PERMUTES_IN, Holds.SCALES_WITH_WEIGHT},
 )
 def thinet(
     weight: FloatArray, gram: FloatArray, *, count: int, damping: float = 0.01

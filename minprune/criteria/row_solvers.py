@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from minprune._check import BoolArray, FloatArray, IntArray, positive_int
-from minprune.criteria._catalog import criterion
+from minprune.criteria._catalog import Holds, criterion
 from minprune.criteria._quadratic import (
     constrained_minimum,
     damped,
@@ -31,7 +31,7 @@ from minprune.criteria._quadratic import (
     formula="per row remove argmin w_p^2 / [G^-1]_pp and update; cheapest rows first",
     cites=("frantar2022obc",),
     batch="mean of x x' over examples and positions",
-    holds=set(),
+    holds={Holds.PERMUTES_OUT, Holds.PERMUTES_IN, Holds.SCALES_WITH_WEIGHT},
 )
 def obc(
     weight: FloatArray, gram: FloatArray, *, count: int, damping: float = 0.01
@@ -136,7 +136,7 @@ def obc(
     formula="as obc in each row, at most group - keep removals a group",
     cites=("frantar2022obc",),
     batch="mean of x x' over examples and positions",
-    holds=set(),
+    holds={Holds.PERMUTES_OUT, Holds.SCALES_WITH_WEIGHT},
 )
 def obc_n_m(
     weight: FloatArray,
@@ -223,7 +223,7 @@ def obc_n_m(
     formula="block by block the lowest w^2 / U_jj^2, U' U = G^-1; update to the right",
     cites=("frantar2023sparsegpt",),
     batch="mean of x x' over examples and positions",
-    holds=set(),
+    holds={Holds.PERMUTES_OUT, Holds.SCALES_WITH_WEIGHT},
 )
 def sparsegpt(
     weight: FloatArray,
@@ -329,7 +329,7 @@ def sparsegpt(
     formula="in each group keep the highest w^2 / U_jj^2; update to the right",
     cites=("frantar2023sparsegpt",),
     batch="mean of x x' over examples and positions",
-    holds=set(),
+    holds={Holds.PERMUTES_OUT, Holds.SCALES_WITH_WEIGHT},
 )
 def sparsegpt_n_m(
     weight: FloatArray,

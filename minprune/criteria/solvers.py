@@ -9,7 +9,7 @@ share. A solver returns the mask (True where kept) and the moved weight in float
 import numpy as np
 
 from minprune._check import BoolArray, FloatArray, float64
-from minprune.criteria._catalog import criterion
+from minprune.criteria._catalog import Holds, criterion
 from minprune.criteria._quadratic import (
     constrained_minimum,
     damped,
@@ -29,7 +29,7 @@ from minprune.criteria._quadratic import (
     formula="G_KK v_K = (G w)_K in every row, K the kept weights",
     cites=("he2017channel", "hassibi1992second"),
     batch="mean of x x' over examples and positions",
-    holds=set(),
+    holds={Holds.PERMUTES_OUT, Holds.PERMUTES_IN},
 )
 def refit(
     weight: FloatArray, gram: FloatArray, *, mask: BoolArray, damping: float = 0.01
@@ -118,7 +118,7 @@ def refit(
     formula="remove argmin w_q^2 / [H^-1]_qq, move w by -w_q H^-1 e_q / [H^-1]_qq",
     cites=("hassibi1992second",),
     batch="Hessian of the mean loss",
-    holds=set(),
+    holds={Holds.SCALES_WITH_WEIGHT},
 )
 def obs_update(
     weight: FloatArray, hessian: FloatArray, *, count: int, damping: float = 0.01
@@ -198,7 +198,7 @@ def obs_update(
         w -= w[q] * column
         inv -= np.outer(column, inv[q])
         kept[q] = False
-        w[~kept], inv[q], inv[:, q] = 0.0, 0.0, 0.0  # what rounding left of the zeros
+        w[~kept] = 0.0  # what rounding left of it
     return kept.reshape(weight.shape), w.reshape(weight.shape)
 
 
@@ -209,7 +209,7 @@ def obs_update(
     formula="min over sets of 1/2 sum_ij w_i H_ij w_j by swaps, then as refit",
     cites=("yu2022combinatorial",),
     batch="Hessian of the mean loss",
-    holds=set(),
+    holds={Holds.SCALES_WITH_WEIGHT},
 )
 def cbs(
     weight: FloatArray, hessian: FloatArray, *, count: int, damping: float = 0.01

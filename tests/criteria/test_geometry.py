@@ -111,6 +111,11 @@ def test_a_filter_of_zeros_is_redundant_and_makes_no_other_so():
     assert_array_equal(cosine_redundancy(weight), [0.0, 1.0, 1.0])
 
 
+def test_only_opposite_filters_are_as_far_apart_as_can_be():
+    weight = np.array([[1.0, 0.0], [-2.0, 0.0]])
+    assert_array_equal(cosine_redundancy(weight), [2.0, 2.0])
+
+
 def test_equal_filters_go_from_the_front():
     assert_array_equal(fpgm_two_stage(np.ones((4, 2)), by_norm=2), [0, 1, 2, 3])
 

@@ -118,9 +118,10 @@ def test_a_channel_that_adds_nothing_goes_first(solver):
     weight, _, gram = problem(0, (2, 3))
     weight[:, 1] = 0.0
     for count in (0, 1):
-        mask, _ = solver(weight, gram, count=count)
+        mask, moved = solver(weight, gram, count=count, damping=0.0)
         want = np.array([True, count == 0, True])
         assert_array_equal(mask, spread(want, weight))
+        assert_allclose(moved, weight, **ROUNDING)
 
 
 @pytest.mark.parametrize("solver", [lasso_channels, thinet])

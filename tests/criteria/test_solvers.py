@@ -40,6 +40,13 @@ def test_no_kept_weight_can_lower_the_quadratic_after_obs(seed):
 
 
 @SEEDS
+def test_what_is_gone_is_zero_to_the_last_bit(seed):
+    weight, hessian = bowl(seed, size=40)
+    mask, moved = obs_update(weight, hessian, count=30)
+    assert_array_equal(moved != 0, mask)
+
+
+@SEEDS
 def test_refit_is_least_squares_on_the_inputs_that_are_left(seed):
     rng = np.random.default_rng(seed)
     x, weight = rng.normal(size=(20, 5)), rng.normal(size=(3, 5))
