@@ -1,5 +1,6 @@
 """What is removed: the criterion, whose scores compete, and what goes as one."""
 
+import fnmatch
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
@@ -8,16 +9,14 @@ import numpy as np
 
 from minprune._check import AnyArray, BoolArray, FloatArray, one_of
 from minprune.data import Dataset
-from minprune.masks import select
 from minprune.masks._request import Scope
 from minprune.masks.allocate import ALLOCATIONS
-from minprune.masks.count import Share, removed
+from minprune.masks.count import Share
 from minprune.masks.nm import keep_of_group
 from minprune.masks.units import UNITS, Units, blocks, channels
 from minprune.nn.network import Network
+from minprune.prune.choice import Masks, choose
 from minprune.prune.score import BATCH, EXAMPLES, card_of, score
-
-Masks = dict[str, BoolArray]
 
 GRANULARITIES = (*UNITS, "block", "nm")
 OUTPUT_UNITS = ("row", "neuron", "filter")
@@ -147,6 +146,7 @@ class Cut:
         round: int = 0,
         given: Mapping[str, Mapping[str, AnyArray]] | None = None,
         previous: Mapping[str, BoolArray] | None = None,
+        scores: Mapping[str, FloatArray] | None = None,
         rising: bool = False,
     ) -> Masks:
         """The masks of the scored weights at this sparsity.
@@ -160,6 +160,8 @@ class Cut:
         previous : dict of weight name to ndarray of bool, optional
             What may stay; left out, the masks of the network: what is gone stays gone
             (M.5).
+        scores : dict of weight name to ndarray, optional
+            Scores that are at hand already, instead of the criterion's.
         rising : bool
             A step on the way to more: where more is gone already than is asked for,
             nothing goes, instead of an error.
@@ -170,17 +172,18 @@ class Cut:
                 f"'nm' takes its sparsity from keep and group, all others need one"
             )
         there = dict(net.masks() if previous is None else previous)
-        scores = score(
-            net,
-            data,
-            self.criterion,
-            examples=self.examples,
-            batch=self.batch,
-            seed=self.seed,
-            round=round,
-            given=given,
-            **self.options,
-        )
+        if scores is None:
+            scores = score(
+                net,
+                data,
+                self.criterion,
+                examples=self.examples,
+                batch=self.batch,
+                seed=self.seed,
+                round=round,
+                given=given,
+                **self.options,
+            )
         out = self._excluded(list(there))
         if self.keep is not None and self.group is not None:
             return {
@@ -204,8 +207,13 @@ class Cut:
     def _excluded(self, names: list[str]) -> list[str]:
         """The weights that are left alone."""
         if self.exclude is not None:
-            found = [self.exclude] if isinstance(self.exclude, str) else self.exclude
-            return list(found)
+            given = [self.exclude] if isinstance(self.exclude, str) else self.exclude
+            found: list[str] = []
+            for pattern in given:
+                if not any(sign in pattern for sign in "*?["):
+                    one_of("Cut", "weight", pattern, names)
+                found += fnmatch.filter(names, pattern)
+            return found
         if self.granularity in OUTPUT_UNITS and len(names) > 1:
             return names[-1:]
         return names[:1] if self.granularity == "channel" and len(names) > 1 else []
@@ -249,49 +257,3 @@ class Cut:
     def __str__(self) -> str:
         scope = self.scope if isinstance(self.scope, str) else "group"
         return f"{self.criterion} by {self.granularity}, scope {scope}"
-
-
-def choose(
-    scores: Mapping[str, FloatArray],
-    sparsity: Any,
-    scope: Scope,
-    previous: Masks,
-    *,
-    min_keep: int | Mapping[str, int] | None = None,
-    exclude: Iterable[str] = (),
-    allocation: str | None = None,
-    rising: bool = False,
-) -> Masks:
-    """`masks.select` by an allocation, and with no less gone than is gone already."""
-    how: dict[str, Any] = {
-        "min_keep": min_keep,
-        "exclude": exclude,
-        "previous": previous,
-    }
-    if allocation is None and not rising:
-        return select(scores, sparsity=sparsity, scope=scope, **how)
-    competing = [name for name in scores if name not in set(exclude)]
-    if allocation is not None:
-        shapes = {name: scores[name].shape for name in competing}
-        count = ALLOCATIONS[allocation](shapes, sparsity)
-        scope, groups = "layer", {name: [name] for name in competing}
-    else:
-        groups = _groups_of(scope, competing)
-        count = {
-            label: removed(sum(scores[name].size for name in names), sparsity)
-            for label, names in groups.items()
-        }
-    if rising:
-        for label, names in groups.items():
-            gone = sum(int(np.count_nonzero(~previous[name])) for name in names)
-            count[label] = max(count[label], gone)
-    return select(scores, count=count, scope=scope, **how)
-
-
-def _groups_of(scope: Scope, competing: list[str]) -> dict[str, list[str]]:
-    """The weights that compete with each other, by label."""
-    if scope == "layer":
-        return {name: [name] for name in competing}
-    if isinstance(scope, str):
-        return {scope: competing}
-    return {k: [n for n in names if n in competing] for k, names in scope.items()}

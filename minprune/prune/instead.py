@@ -20,7 +20,7 @@ from minprune.masks._request import Scope
 from minprune.masks.count import Share
 from minprune.nn.network import Network
 from minprune.nn.train import Procedure, Run
-from minprune.prune.cut import choose
+from minprune.prune.choice import choose
 from minprune.sparse.base import SparseLayer
 
 

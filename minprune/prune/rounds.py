@@ -10,7 +10,8 @@ from minprune.masks.count import Share, share
 from minprune.metrics import Count, count
 from minprune.nn.network import Network
 from minprune.nn.train import Procedure, Run
-from minprune.prune.cut import Cut, Masks, Options
+from minprune.prune.choice import Masks
+from minprune.prune.cut import Cut, Options
 from minprune.prune.instead import needs_dense
 
 

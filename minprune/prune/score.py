@@ -9,6 +9,7 @@ from minprune._random import stream
 from minprune.criteria import CATALOG, Card
 from minprune.criteria.evidence import EVIDENCE, WITHOUT_DATA, collect
 from minprune.data import Dataset
+from minprune.nn.loss import Loss
 from minprune.nn.network import Network
 
 EXAMPLES, BATCH = 512, 64
@@ -37,6 +38,7 @@ def score(
     seed: int = 0,
     round: int = 0,
     given: Mapping[str, Mapping[str, AnyArray]] | None = None,
+    loss: Loss | None = None,
     **options: Any,
 ) -> dict[str, FloatArray]:
     """How much each prunable weight of a network matters, by a named criterion.
@@ -58,6 +60,8 @@ def score(
         Names a fresh stream for a criterion that draws: another round, another lot.
     given : dict of evidence name to dict of weight name to ndarray, optional
         Evidence that the network does not hold, such as the `dense_weight` of FORCE.
+    loss : callable, optional
+        What gradients are taken of; as `minprune.nn.train` chooses when left out.
     **options
         Keyword arguments of the criterion.
 
@@ -102,6 +106,7 @@ def score(
         examples=examples_of(examples, data),
         batch=positive_int("score", "batch", batch),
         seed=seed,
+        loss=loss,
     )
     for need, by_weight in given.items():
         for name, known in evidence.items():

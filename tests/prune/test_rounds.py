@@ -65,8 +65,7 @@ def test_force_brings_weights_back_with_their_values_and_iterative_snip_does_not
             stays = net.masks()[name]
             assert_array_equal(weight[stays], dense[name][stays])
         return sum(
-            int((later & ~earlier).sum())
-            for earlier, later in itertools.pairwise(seen)
+            int((later & ~earlier).sum()) for earlier, later in itertools.pairwise(seen)
         )
 
     assert rounds_of(prune.force) > 0
@@ -75,8 +74,7 @@ def test_force_brings_weights_back_with_their_values_and_iterative_snip_does_not
 
 def deep(widths=(64, 60, 60, 60, 10), seed=0):
     layers = [
-        nn.Linear(into, out, bias=False)
-        for into, out in itertools.pairwise(widths)
+        nn.Linear(into, out, bias=False) for into, out in itertools.pairwise(widths)
     ]
     chain = [layers[0]] + [x for layer in layers[1:] for x in (nn.ReLU(), layer)]
     return nn.Network(nn.Sequential(*chain), (widths[0],), seed=seed)

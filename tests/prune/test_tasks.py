@@ -1,0 +1,120 @@
+"""Several tasks on one trunk: whose scores count, and what each loses."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from minprune import nn, prune
+from minprune.data import Split
+from minprune.prune import tasks as room
+from tests.prune.cases import digits
+
+SHAPE = (1, 8, 8)
+
+
+def two_tasks():
+    """The digit, and its mean gray: labels in column 0, a number in column 1."""
+
+    def both(split):
+        gray = split.x.reshape(len(split), -1).mean(axis=1)
+        # Further columns belong to no task; they make as many targets as outputs.
+        rest = np.zeros((len(split), 9))
+        return Split(split.x, np.column_stack([split.y, gray, rest]))
+
+    whole = digits()
+    return replace(
+        whole,
+        train=both(whole.train),
+        val=both(whole.val),
+        test=both(whole.test),
+        task="regression",
+        classes=tuple(str(i) for i in range(11)),
+    )
+
+
+def tasks():
+    return nn.Tasks(
+        rows={"digit": slice(0, 10), "gray": slice(10, 11)},
+        losses={"digit": nn.cross_entropy, "gray": nn.mean_squared_error},
+        columns={"digit": 0, "gray": slice(1, 2)},
+    )
+
+
+@cache
+def trained():
+    heads = nn.Heads({"digit": nn.Linear(12, 10), "gray": nn.Linear(12, 1)})
+    trunk = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.ReLU())
+    root = nn.Sequential({"trunk": trunk, "heads": heads})
+    whole = digits()
+    net = nn.Network(root, SHAPE, scale=whole.scale, offset=whole.offset, seed=0)
+    nn.train(net, two_tasks(), epochs=20, optimizer=nn.Adam(1e-2), loss=tasks())
+    return net
+
+
+@pytest.mark.parametrize("aggregate", room.AGGREGATES)
+def test_every_task_is_reported_before_and_after(aggregate):
+    net = trained().copy()
+    shot = prune.TaskShot("taylor", sparsity=0.7, tasks=tasks(), aggregate=aggregate)
+    report = shot.run(net, two_tasks())
+    val = two_tasks().val
+    for found, of in ((report.before, trained()), (report.after, net)):
+        out = of(val.x)
+        right = (out[:, :10].argmax(axis=1) == val.y[:, 0]).mean()
+        error = np.sqrt(((out[:, 10] - val.y[:, 1]) ** 2).mean())
+        assert found == {
+            "digit": pytest.approx(right),
+            "gray": pytest.approx(error, rel=1e-6),
+        }
+    assert report.count.kept == report.count.weights - round(0.7 * report.count.weights)
+
+
+def test_the_loss_of_one_task_gives_the_others_no_gradient():
+    one = room.only(tasks(), "gray")
+    output, target = np.ones((11, 3)), np.zeros((3, 11))
+    loss, gradient = one(output, target)
+    assert loss == 1.0
+    assert (gradient[:10] == 0).all()
+    assert (gradient[10] != 0).all()
+
+
+def test_the_scores_of_a_task_are_shares():
+    shot = prune.TaskShot("taylor", sparsity=0.5, tasks=tasks())
+    for name in ("digit", "gray"):
+        scores = shot._scores(trained(), two_tasks(), name)
+        assert sum(s.sum() for s in scores.values()) == pytest.approx(1.0, abs=1e-12)
+    assert (scores["heads.digit.weight"] == 0).all()
+
+
+def test_what_the_aggregates_are():
+    scores = [{"w": np.array([1.0, 5.0])}, {"w": np.array([3.0, 2.0])}]
+    assert_allclose(room.by_sum(scores, [0.9, 0.1])["w"], [4, 7])
+    assert_allclose(room.by_max(scores, [0.9, 0.1])["w"], [3, 5])
+    assert_allclose(room.by_worst(scores, [0.9, 0.1])["w"], [3, 2])
+
+
+def test_pruning_for_the_worst_task_alone_keeps_its_head():
+    """The numbers are hard here: what the digits need goes first."""
+    net, worst = (
+        trained().copy(),
+        prune.TaskShot(
+            "taylor", sparsity=0.8, tasks=tasks(), aggregate="worst", min_keep=0
+        ),
+    )
+    ranks = {
+        name: room.rank(net, two_tasks().val, tasks(), name) for name in tasks().rows
+    }
+    lowest = min(ranks, key=ranks.get)
+    alone = net.copy()
+    scores = worst._scores(alone, two_tasks(), lowest)
+    masks = worst.cut.masks(alone, None, 0.8, scores=scores)
+    worst.run(net, two_tasks())
+    for name, mask in masks.items():
+        assert_array_equal(net.masks()[name], mask)
+
+
+def test_an_aggregate_is_known_by_its_name():
+    with pytest.raises(ValueError, match="did you mean 'sum'"):
+        prune.TaskShot("taylor", sparsity=0.5, tasks=tasks(), aggregate="sun")
