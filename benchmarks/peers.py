@@ -1,0 +1,168 @@
+"""Who else multiplies: each peer takes arrays and gives a call, or says it is missing.
+
+numpy and scipy are always there. The others are raced when they can be imported;
+MISSING says how to get them.
+"""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MISSING = {
+    "torch": "pip install torch==2.13.0",
+    "onnxruntime": "pip install onnx onnxruntime",
+    "mkl": "pip install mkl",
+    "deepsparse": "in a Python 3.11 of its own: pip install deepsparse==1.8.0",
+}
+
+Call = Callable[[], Any]
+
+
+def install_lines() -> list[str]:
+    """How to get what is not there."""
+    there = {"mkl": _mkl_path() is not None}
+    return [
+        f"{name} is not installed: {line}"
+        for name, line in MISSING.items()
+        if not there.get(name, find_spec(name) is not None)
+    ]
+
+
+def torch() -> Any:
+    """PyTorch on one thread, or None."""
+    if find_spec("torch") is None:
+        return None
+    import torch
+
+    torch.set_num_threads(1)
+    return torch
+
+
+def dense(weight: np.ndarray, x: np.ndarray) -> dict[str, Call]:
+    """Dense products ``weight @ x``, samples as columns."""
+    x = np.ascontiguousarray(x)
+    out = np.empty((len(weight), x.shape[1]), weight.dtype)
+    calls: dict[str, Call] = {"numpy": lambda: np.matmul(weight, x, out=out)}
+    if (t := torch()) is not None:
+        w, columns, made = map(t.from_numpy, (weight, x, out.copy()))
+        calls["torch"] = lambda: t.mm(w, columns, out=made)
+    return calls
+
+
+def sparse(matrix: Any, x: np.ndarray) -> dict[str, Call]:
+    """Products of a scipy `csr_array` with columns, by whoever is there."""
+    x = np.ascontiguousarray(x)
+    calls: dict[str, Call] = {"scipy csr": lambda: matrix @ x}
+    if (t := torch()) is not None:
+        parts = (matrix.indptr, matrix.indices, matrix.data)
+        w = t.sparse_csr_tensor(*map(t.from_numpy, parts), size=matrix.shape)
+        columns = t.from_numpy(x)
+        calls["torch csr"] = lambda: w @ columns
+    if _mkl_path() is not None:
+        calls["mkl inspector-executor"] = inspector_executor(matrix, x)
+    return calls
+
+
+@cache
+def _mkl_path() -> Path | None:
+    """Where pip put MKL's library."""
+    found = sorted(Path(sys.prefix, "lib").glob("libmkl_rt.so*"))
+    return found[0] if found else None
+
+
+class _Description(ctypes.Structure):
+    """`matrix_descr` of MKL: general, the rest unused."""
+
+    _fields_ = (("type", ctypes.c_int), ("mode", ctypes.c_int), ("diag", ctypes.c_int))
+
+
+def inspector_executor(matrix: Any, x: np.ndarray) -> Call:
+    """MKL's sparse product with hints and optimization, by ctypes.
+
+    Values 10, 20, 101 and 1000 are SPARSE_OPERATION_NON_TRANSPOSE,
+    SPARSE_MATRIX_TYPE_GENERAL, SPARSE_LAYOUT_ROW_MAJOR and the expected number of
+    calls.
+    """
+    path = _mkl_path()
+    assert path is not None, "the caller asked before"
+    lib = ctypes.CDLL(str(path))
+    lib.MKL_Set_Num_Threads(1)
+    (rows, columns), batch = matrix.shape, x.shape[1]
+    indptr, indices = matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32)
+    data, out = matrix.data.astype(np.float32), np.empty((rows, batch), np.float32)
+
+    def place(array: np.ndarray, skip: int = 0) -> ctypes.c_void_p:
+        return ctypes.c_void_p(array.ctypes.data + skip)
+
+    def checked(status: int) -> None:
+        if status:
+            raise RuntimeError(f"mkl_sparse returned {status}")
+
+    handle, kind = ctypes.c_void_p(), _Description(20, 0, 0)
+    checked(
+        lib.mkl_sparse_s_create_csr(
+            ctypes.byref(handle),
+            0,
+            rows,
+            columns,
+            place(indptr),
+            place(indptr, 4),
+            place(indices),
+            place(data),
+        )
+    )
+    if batch > 1:
+        lib.mkl_sparse_set_mm_hint(handle, 10, kind, 101, batch, 1000)
+    else:
+        lib.mkl_sparse_set_mv_hint(handle, 10, kind, 1000)
+    checked(lib.mkl_sparse_optimize(handle))
+    one, none = ctypes.c_float(1), ctypes.c_float(0)
+    kept = (indptr, indices, data)
+
+    def call() -> np.ndarray:
+        if batch > 1:
+            lib.mkl_sparse_s_mm(
+                10,
+                one,
+                handle,
+                kind,
+                101,
+                place(x),
+                batch,
+                batch,
+                none,
+                place(out),
+                batch,
+            )
+        else:
+            lib.mkl_sparse_s_mv(10, one, handle, kind, place(x), none, place(out))
+        assert kept, "MKL reads these arrays where they lie"
+        return out
+
+    return call
+
+
+def onnx_session(model: bytes, x: np.ndarray) -> Call | None:
+    """By onnxruntime on one thread, input and output bound beforehand; None if missing."""
+    if find_spec("onnxruntime") is None:
+        return None
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+    binding = session.io_binding()
+    binding.bind_cpu_input(session.get_inputs()[0].name, x)
+    binding.bind_output(session.get_outputs()[0].name)
+
+    def call() -> np.ndarray:
+        session.run_with_iobinding(binding)
+        return binding.copy_outputs_to_cpu()[0]
+
+    return call

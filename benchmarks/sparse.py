@@ -1,0 +1,445 @@
+"""Sparse layers against dense and sparse peers, one thread, the same run.
+
+    python -m benchmarks.sparse [--only linear,conv] [--seconds 0.5] [--json]
+
+Every row is checked against the dense product before it is timed. What is timed is
+what a user calls, packing and layout included: batches through the public layers,
+single samples and whole networks through `sparse.compile`. A ratio is the peer's time
+over ours; `limit_share` is the least time the machine could take, from its measured
+dense product and memory bandwidth, over ours.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+SPARSITIES = (0.8, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One workload against one peer."""
+
+    workload: str
+    shape: str
+    batch: int
+    sparsity: float
+    peer: str
+    peer_us: float
+    ours_us: float
+    ratio: float
+    limit_share: float
+
+
+def linear(seconds: float, sizes: tuple[int, ...] = (1024,)) -> Iterator[Row]:
+    """A linear layer forward: batches through the layer, one sample through a plan."""
+    import numpy as np
+
+    from benchmarks import peers
+    from minprune import nn, sparse
+
+    rng = np.random.default_rng(0)
+    for size in sizes:
+        for sparsity in SPARSITIES:
+            layer = _pruned(nn.Linear(size, size, bias=False), sparsity, rng)
+            weight = layer.weights()["weight"]
+            for batch in (1, 16, 128):
+                x = _columns((size, batch), rng)
+                ours = _forward(layer, x, sparse)
+                calls = peers.dense(weight, x) | peers.sparse(layer.matrix(), x)
+                _check(ours(), weight @ x, calls)
+                flops = 2.0 * layer.pattern.stored * batch
+                yield from _rows(
+                    "linear",
+                    f"{size}x{size}",
+                    batch,
+                    sparsity,
+                    flops,
+                    ours,
+                    calls,
+                    seconds,
+                    6 * layer.pattern.stored,
+                )
+
+
+def blocks(seconds: float) -> Iterator[Row]:
+    """Blocks of one column: (8, 1) in batches, (16, 1) for one sample."""
+    import numpy as np
+
+    from benchmarks import peers
+    from minprune import nn, sparse
+
+    rng, size = np.random.default_rng(1), 1024
+    for batch, height in ((128, 8), (1, 16)):
+        for sparsity in SPARSITIES:
+            layer = _pruned(
+                nn.Linear(size, size, bias=False), sparsity, rng, (height, 1)
+            )
+            weight, x = layer.weights()["weight"], _columns((size, batch), rng)
+            ours, calls = _forward(layer, x, sparse), peers.dense(weight, x)
+            _check(ours(), weight @ x, calls)
+            flops = 2.0 * layer.pattern.stored * batch
+            yield from _rows(
+                f"blocks {height}x1",
+                f"{size}x{size}",
+                batch,
+                sparsity,
+                flops,
+                ours,
+                calls,
+                seconds,
+                4 * layer.pattern.stored,
+            )
+
+
+def backward(seconds: float) -> Iterator[Row]:
+    """Both gradients of a linear layer, batch 128."""
+    import numpy as np
+
+    from benchmarks import peers
+    from minprune import nn
+
+    rng, size, batch = np.random.default_rng(2), 1024, 128
+    for sparsity in SPARSITIES:
+        layer = _pruned(nn.Linear(size, size, bias=False), sparsity, rng)
+        weight = layer.weights()["weight"]
+        x, dy = _columns((size, batch), rng), _columns((size, batch), rng)
+        layer.forward(x)
+
+        def ours(layer=layer, dy=dy):
+            return layer.backward(dy)
+
+        def by_numpy(weight=weight, x=x, dy=dy):
+            return weight.T @ dy, dy @ x.T
+
+        calls = {"numpy": by_numpy}
+        if (t := peers.torch()) is not None:
+            w, a, d = (t.from_numpy(np.ascontiguousarray(v)) for v in (weight, x, dy))
+            calls["torch"] = lambda t=t, w=w, a=a, d=d: (t.mm(w.T, d), t.mm(d, a.T))
+        _check(ours(), by_numpy()[0], {})
+        _check(
+            layer.pattern.scatter(layer.grads["weight"]),
+            by_numpy()[1] * layer.masks["weight"],
+            {},
+        )
+        flops = 4.0 * layer.pattern.stored * batch
+        yield from _rows(
+            "backward",
+            f"{size}x{size}",
+            batch,
+            sparsity,
+            flops,
+            ours,
+            calls,
+            seconds,
+            10 * layer.pattern.stored,
+        )
+
+
+def conv(seconds: float) -> Iterator[Row]:
+    """3x3 convolutions forward, batch 32 through the layer, one sample through a plan."""
+    import numpy as np
+
+    from benchmarks import peers
+    from minprune import nn, sparse
+
+    rng = np.random.default_rng(3)
+    for channels, side in ((64, 28), (128, 14), (256, 7)):
+        for sparsity in SPARSITIES[:3]:
+            dense = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+            layer = _pruned(dense, sparsity, rng)
+            for batch in (1, 32):
+                x = _columns((channels, side, side, batch), rng)
+                ours = _forward(layer, x, sparse)
+                raw = np.ascontiguousarray(np.moveaxis(x, -1, 0))
+                weight = layer.weights()["weight"]
+                calls = {}
+                if (t := peers.torch()) is not None:
+                    w = t.from_numpy(weight).contiguous(memory_format=t.channels_last)
+                    v = t.from_numpy(raw).contiguous(memory_format=t.channels_last)
+                    calls["torch"] = _no_grad(
+                        t, lambda t=t, w=w, v=v: t.conv2d(v, w, padding=1)
+                    )
+                model = _onnx_conv(weight, raw.shape)
+                if model is not None:
+                    calls["onnxruntime"] = peers.onnx_session(model, raw)
+                calls = {name: call for name, call in calls.items() if call is not None}
+                dense.params["weight"][...] = weight
+                _check(ours(), dense.forward(x), {})
+                if not calls:
+                    calls["numpy (minprune dense)"] = lambda d=dense, x=x: d.forward(x)
+                flops = 2.0 * layer.macs((channels, side, side)) * batch
+                yield from _rows(
+                    "conv 3x3",
+                    f"{channels}@{side}x{side}",
+                    batch,
+                    sparsity,
+                    flops,
+                    ours,
+                    calls,
+                    seconds,
+                    6 * layer.pattern.stored,
+                )
+
+
+def conv_backward(seconds: float) -> Iterator[Row]:
+    """Both gradients of the same convolutions, batch 32."""
+    import numpy as np
+
+    from benchmarks import peers
+    from minprune import nn
+
+    rng, batch = np.random.default_rng(4), 32
+    for channels, side in ((64, 28), (128, 14), (256, 7)):
+        for sparsity in SPARSITIES[1:3]:
+            dense = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+            layer = _pruned(dense, sparsity, rng)
+            x, dy = (_columns((channels, side, side, batch), rng) for _ in range(2))
+            weight = layer.weights()["weight"]
+            dense.params["weight"][...] = weight
+            layer.forward(x)
+            dense.forward(x)
+            _check(layer.backward(dy), dense.backward(dy), {})
+            calls = {}
+            if (t := peers.torch()) is not None:
+                last = t.channels_last
+                w = t.from_numpy(weight).contiguous(memory_format=last)
+                a, d = (
+                    t.from_numpy(np.moveaxis(v, -1, 0).copy()).contiguous(
+                        memory_format=last
+                    )
+                    for v in (x, dy)
+                )
+                calls["torch"] = lambda t=t, w=w, a=a, d=d: (
+                    t.ops.aten.convolution_backward(
+                        d,
+                        a,
+                        w,
+                        None,
+                        [1, 1],
+                        [1, 1],
+                        [1, 1],
+                        False,
+                        [0, 0],
+                        1,
+                        [True, True, False],
+                    )
+                )
+            else:
+                calls["numpy (minprune dense)"] = lambda n=dense, d=dy: n.backward(d)
+            flops = 4.0 * layer.macs((channels, side, side)) * batch
+            yield from _rows(
+                "conv backward",
+                f"{channels}@{side}x{side}",
+                batch,
+                sparsity,
+                flops,
+                lambda n=layer, d=dy: n.backward(d),
+                calls,
+                seconds,
+                10 * layer.pattern.stored,
+            )
+
+
+def scaling(seconds: float) -> Iterator[Row]:
+    """Time against stored weights, 10^3 to 10^7, batch 16: it should grow in proportion."""
+    import numpy as np
+
+    from minprune import sparse
+
+    rng = np.random.default_rng(5)
+    for stored in (10**3, 10**4, 10**5, 10**6, 10**7):
+        size = max(64, int(np.sqrt(stored * 10)))
+        places = np.unique(rng.integers(0, size * size, stored))
+        layer = sparse.SparseLinear(size, size, bias=False)
+        pattern = sparse.CSR.from_positions((size, size), *divmod(places, size))
+        layer.hold(pattern, rng.normal(size=pattern.stored).astype(np.float32))
+        x = _columns((size, 16), rng)
+        matrix = layer.matrix()
+        packed = np.ascontiguousarray(x)
+        calls = {"scipy csr": lambda m=matrix, x=packed: m @ x}
+        flops = 2.0 * pattern.stored * 16
+        yield from _rows(
+            "scaling",
+            f"{size}x{size}",
+            16,
+            1 - pattern.stored / size**2,
+            flops,
+            lambda n=layer, x=x: n.forward(x),
+            calls,
+            seconds,
+            6 * pattern.stored,
+        )
+
+
+WORKLOADS: dict[str, Callable[[float], Iterator[Row]]] = {
+    "linear": linear,
+    "blocks": blocks,
+    "backward": backward,
+    "conv": conv,
+    "conv_backward": conv_backward,
+    "scaling": scaling,
+}
+
+
+def rows(only: tuple[str, ...] = (), seconds: float = 0.5) -> Iterator[Row]:
+    """The rows of these workloads, or of all."""
+    unknown = set(only) - set(WORKLOADS)
+    if unknown:
+        raise ValueError(
+            f"bench: there is no workload {sorted(unknown)[0]!r}; known: "
+            f"{', '.join(WORKLOADS)}"
+        )
+    for name, workload in WORKLOADS.items():
+        if not only or name in only:
+            yield from workload(seconds)
+
+
+def _pruned(dense, sparsity, rng, block=(1, 1)):
+    """The sparse twin of a dense layer with random weights, pruned at random."""
+    import numpy as np
+
+    from minprune import nn, sparse
+
+    dense.reset(rng)
+    shape = dense.params["weight"].shape
+    grid = (shape[0] // block[0], int(np.prod(shape[1:])) // block[1])
+    kept = np.kron(rng.random(grid) >= sparsity, np.ones(block, bool))
+    dense.set_mask("weight", kept.reshape(shape))
+    kind = sparse.SparseLinear if isinstance(dense, nn.Linear) else sparse.SparseConv2d
+    if block == (1, 1):
+        return kind.from_dense(dense)
+    return kind.from_dense(dense, "bsr", block)
+
+
+def _columns(shape, rng):
+    """Random activations in the memory that layers hand to each other."""
+    from minprune._check import batch_array
+
+    x = batch_array(shape)
+    x[...] = rng.normal(size=shape)
+    return x
+
+
+def _forward(layer, x, sparse):
+    """What a user calls: the layer, or for one sample the compiled network."""
+    import numpy as np
+
+    from minprune import nn
+
+    if x.shape[-1] > 1:
+        return lambda: layer.forward(x)
+    plan = sparse.compile(nn.Network(nn.Sequential(layer), x.shape[:-1]))
+    raw = np.ascontiguousarray(np.moveaxis(x, -1, 0))
+    return lambda: np.moveaxis(plan(raw), 0, -1)
+
+
+def _no_grad(torch, call):
+    """The call without recording gradients."""
+
+    def quiet():
+        with torch.no_grad():
+            return call()
+
+    return quiet
+
+
+def _onnx_conv(weight, shape):
+    """A model of one convolution, or None without onnx."""
+    from importlib.util import find_spec
+
+    if find_spec("onnx") is None:
+        return None
+    from onnx import TensorProto, helper, numpy_helper
+
+    node = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])
+    out = [shape[0], weight.shape[0], *shape[2:]]
+    graph = helper.make_graph(
+        [node],
+        "conv",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, out)],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    return helper.make_model(
+        graph, opset_imports=opset, ir_version=8
+    ).SerializeToString()
+
+
+def _check(got, want, calls):
+    """Stop before anything is timed that is not right."""
+    import numpy as np
+
+    scale = np.abs(want).max()
+    answers = {"ours": got} | {name: call() for name, call in calls.items()}
+    for name, answer in answers.items():
+        answer = np.asarray(answer).reshape(np.shape(want))
+        # float32, sums of at most a few thousand products
+        if not np.allclose(answer, want, rtol=1e-3, atol=1e-4 * scale):
+            raise AssertionError(f"{name} computes something else")
+
+
+def _rows(workload, shape, batch, sparsity, flops, ours, calls, seconds, read_bytes):
+    """Race, and one row for each peer; dense peers also as the best of them."""
+    from benchmarks.timing import limits, race
+
+    times = race({"ours": ours} | calls, seconds)
+    mine = times.pop("ours")
+    dense = {n: t for n, t in times.items() if n in ("numpy", "torch", "onnxruntime")}
+    if len(dense) > 1:
+        times["best dense"] = min(dense.values())
+    share = limits().share(mine, flops, read_bytes)
+    for peer, us in times.items():
+        yield Row(
+            workload,
+            shape,
+            batch,
+            round(sparsity, 4),
+            peer,
+            round(us, 2),
+            round(mine, 2),
+            round(us / mine, 2),
+            round(share, 3),
+        )
+
+
+def main() -> None:
+    """Set the threads before BLAS is loaded, race, and print as it goes."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", default="", help=", ".join(WORKLOADS))
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each contender")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    for name in ("OMP", "OPENBLAS", "MKL"):
+        os.environ[f"{name}_NUM_THREADS"] = "1"
+    os.environ["NUMBA_NUM_THREADS"] = "1"
+    from benchmarks.peers import install_lines
+    from benchmarks.timing import limits
+
+    print("\n".join(install_lines()), file=sys.stderr)
+    only = tuple(name for name in options.only.split(",") if name)
+    found = []
+    for row in rows(only, options.seconds):
+        found.append(row)
+        if not options.json:
+            print(
+                f"{row.workload:<14}{row.shape:<13}{row.batch:>4}{row.sparsity:>7.2f}  "
+                f"{row.peer:<24}{row.peer_us:>10.1f}{row.ours_us:>10.1f} us"
+                f"{row.ratio:>8.2f}x{100 * row.limit_share:>6.0f} %",
+                flush=True,
+            )
+    if options.json:
+        machine = asdict(limits())
+        print(
+            json.dumps(
+                {"limits": machine, "rows": [asdict(r) for r in found]}, indent=1
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
