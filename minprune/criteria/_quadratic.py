@@ -12,6 +12,7 @@ import numpy as np
 from minprune._check import (
     BoolArray,
     FloatArray,
+    IntArray,
     dimensions,
     finite,
     float64,
@@ -124,3 +125,17 @@ def removable(caller: str, count: int, size: int) -> int:
             f"expected 0 to {size}"
         )
     return int(count)
+
+
+def along_channels(caller: str, weight: FloatArray, keep: int, group: int) -> IntArray:
+    """Places in a row, input channels running fastest; checks `keep` of `group`."""
+    group = positive_int(caller, "group", group)
+    keep = positive_int(caller, "keep", keep, minimum=0)
+    channels = weight.shape[1] if weight.ndim > 1 else 0
+    if keep > group or channels == 0 or channels % group:
+        raise ValueError(
+            f"{caller}: keep={keep} of group={group} does not fit the {channels} input "
+            f"channels of weight {weight.shape}; expected a group that divides them "
+            f"and no more to keep than it holds"
+        )
+    return np.arange(int(np.prod(weight.shape[1:]))).reshape(channels, -1).T.ravel()

@@ -1,9 +1,8 @@
-"""Criteria that watch what a unit puts out, or what a weight is fed.
+"""Criteria that watch what a unit puts out.
 
-The first four look at one unit's outputs over examples (and places of its feature map)
-and ask whether they are ever anything, how large, how varied, how informative. `wanda`
-and `ria` look at the other end: a weight is worth its size times that of its input.
-`activation` is taken behind the activation function, in units of the output.
+They look at one unit's outputs over examples (and places of its feature map) and ask
+whether they are ever anything, how large, how varied, how informative. `activation` is
+taken behind the activation function, in units of the output.
 """
 
 import numpy as np
@@ -24,7 +23,6 @@ from minprune.criteria._ratio import ratio
         Holds.NON_NEGATIVE,
         Holds.ZERO_AT_ZERO,
         Holds.PERMUTES_OUT,
-        Holds.SIGN_FREE,
         Holds.BATCH_ORDER,
     },
 )
@@ -266,156 +264,6 @@ def activation_entropy(activation: FloatArray, *, bins: int = 10) -> FloatArray:
     return score
 
 
-@criterion(
-    unit="output",
-    granularity="weight",
-    formula="|w_ij| ||x_j||",
-    cites=("sun2024simple",),
-    batch="root mean square of the input over examples and positions",
-    normalization="none; meant to be compared within each output row",
-    holds={
-        Holds.NON_NEGATIVE,
-        Holds.ZERO_AT_ZERO,
-        Holds.PERMUTES_OUT,
-        Holds.PERMUTES_IN,
-        Holds.SIGN_FREE,
-        Holds.SCALES_WITH_WEIGHT,
-    },
-)
-def wanda(weight: FloatArray, input_norm: FloatArray) -> FloatArray:
-    r"""Size of a weight times the size of what comes in through it.
-
-    Parameters
-    ----------
-    weight : ndarray of float, shape (out, in) or (out, in/groups, height, width)
-        Weights of one layer.
-    input_norm : ndarray of float, shape (in,) or (groups, K)
-        Root mean square of each (unfolded) input, K = in/groups * height * width.
-
-    Returns
-    -------
-    score : ndarray of float64, same shape as `weight`
-        Typical size of the term ``w x`` in the output's sum. Higher means keep.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, or an array holds a NaN or an infinity.
-
-    See Also
-    --------
-    ria : Relative to row and column.
-    layer_obs : The same for uncorrelated inputs, squared and halved.
-
-    Notes
-    -----
-    .. math:: s_{ij} = |w_{ij}| \cdot \|x_j\|_2
-
-    ([1]_, Eq. 1). The comparison group is one output row: the same share of every row
-    goes. Ask the selection for that; across rows the numbers are comparable, but the
-    paper found it to be worse. For inputs of equal size it ranks as magnitude does.
-
-    *Departs from the paper* by the constant :math:`\sqrt N`: a root mean square does
-    not grow with the number of examples, and ranks alike.
-
-    References
-    ----------
-    .. [1] M. Sun, Z. Liu, A. Bair and J. Z. Kolter, "A simple and effective pruning
-       approach for large language models", ICLR 2024, Sec. 3. arXiv:2306.11695
-
-    Examples
-    --------
-    The small weight stays: its input is strong.
-
-    >>> wanda(np.array([[2.0, -1.0]]), np.array([0.5, 4.0]))
-    array([[1., 4.]])
-    """
-    (w,) = float64("wanda", weight=weight)
-    return np.abs(w) * _by_weight("wanda", w, input_norm)
-
-
-@criterion(
-    unit="input^power",
-    granularity="weight",
-    formula="(|w_ij| / sum_i |w_ij| + |w_ij| / sum_j |w_ij|) ||x_j||^power",
-    cites=("zhang2024plug",),
-    batch="root mean square of the input over examples and positions",
-    normalization="sum of |w| over the row, and over the column",
-    holds={
-        Holds.NON_NEGATIVE,
-        Holds.ZERO_AT_ZERO,
-        Holds.PERMUTES_OUT,
-        Holds.PERMUTES_IN,
-        Holds.SIGN_FREE,
-        Holds.SCALES_WITH_WEIGHT,
-        Holds.SCALE_INVARIANT,
-    },
-)
-def ria(
-    weight: FloatArray, input_norm: FloatArray, *, power: float = 0.5
-) -> FloatArray:
-    r"""Relative importance times activation: a weight's shares, and its input.
-
-    Parameters
-    ----------
-    weight : ndarray of float, shape (out, in) or (out, in/groups, height, width)
-        Weights of one layer.
-    input_norm : ndarray of float, shape (in,) or (groups, K)
-        Root mean square of each (unfolded) input, K = in/groups * height * width.
-    power : float
-        Exponent on the input, 0 or more; the paper uses 1/2.
-
-    Returns
-    -------
-    score : ndarray of float64, same shape as `weight`
-        Higher means keep.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, `power` is negative, or an array holds a NaN or an
-        infinity.
-
-    See Also
-    --------
-    relative_importance : With power 0.
-    wanda : Without the shares, with power 1.
-
-    Notes
-    -----
-    .. math::
-
-        s_{ij} = \left( \frac{|w_{ij}|}{\sum_i |w_{ij}|}
-               + \frac{|w_{ij}|}{\sum_j |w_{ij}|} \right) \|x_j\|_2^{\,a}
-
-    ([1]_). No row and no column can lose everything early, because its last
-    weight holds all of a share. In a grouped convolution a column is an input of one
-    group, so its sum runs over that group's outputs. An all-zero row or column adds
-    nothing.
-
-    References
-    ----------
-    .. [1] Y. Zhang, H. Bai, H. Lin, J. Zhao, L. Hou and C. V. Cannistraci,
-       "Plug-and-play: An efficient post-training pruning method for large language
-       models", ICLR 2024.
-
-    Examples
-    --------
-    >>> ria(np.array([[3.0, 1.0], [0.0, 1.0]]), np.array([1.0, 4.0]))
-    array([[1.75, 1.5 ],
-           [0.  , 3.  ]])
-    """
-    if not (np.isfinite(power) and power >= 0):
-        raise ValueError(f"ria: power is {power}; expected 0 or more")
-    (w,) = float64("ria", weight=weight)
-    norms = _by_weight("ria", w, input_norm) ** power
-    groups = len(input_norm) if np.ndim(input_norm) == 2 else 1
-    size = np.abs(w).reshape(groups, len(w) // groups, -1)
-    in_column = ratio(size, size.sum(axis=1, keepdims=True))
-    in_row = ratio(size, size.sum(axis=2, keepdims=True))
-    return (in_column + in_row).reshape(w.shape) * norms
-
-
 def _units(caller: str, activation: FloatArray) -> FloatArray:
     """The outputs as (out, examples times places), checked."""
     (a,) = float64(caller, activation=activation)
@@ -427,22 +275,3 @@ def _units(caller: str, activation: FloatArray) -> FloatArray:
             f"at; expected one example or more"
         )
     return flat
-
-
-def _by_weight(caller: str, weight: FloatArray, input_norm: FloatArray) -> FloatArray:
-    """For every weight the norm of the input that it reads."""
-    (norm,) = float64(caller, input_norm=input_norm)
-    dimensions(caller, 1, 2, input_norm=norm)
-    dimensions(caller, 2, 3, 4, weight=weight)
-    columns = int(np.prod(weight.shape[1:]))
-    groups = len(norm) if norm.ndim == 2 else 1
-    if norm.shape[-1] != columns or groups == 0 or len(weight) % groups:
-        raise ValueError(
-            f"{caller}: input_norm has shape {norm.shape} but weight has shape "
-            f"{weight.shape}; expected ({columns},), or (groups, {columns}) with "
-            f"groups that divide the outputs"
-        )
-    if (norm < 0).any():
-        raise ValueError(f"{caller}: input_norm holds a negative value; expected sizes")
-    by_output = np.repeat(norm.reshape(groups, columns), len(weight) // groups, axis=0)
-    return by_output.reshape(weight.shape)

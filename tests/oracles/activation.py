@@ -51,25 +51,3 @@ def activation_entropy(activation, bins):
         often = Counter(where)
         out[c] = sum(math.log(len(where) / often[b]) for b in where) / len(where)
     return out
-
-
-def wanda(weight, x):
-    """Root mean square of the term that the weight adds to its output."""
-    out = np.empty(weight.shape)
-    for i, j in np.ndindex(weight.shape):
-        out[i, j] = math.sqrt(
-            math.fsum((weight[i, j] * v) ** 2 for v in x[:, j]) / len(x)
-        )
-    return out
-
-
-def ria(weight, x, power=0.5):
-    out = np.zeros(weight.shape)
-    for i, j in np.ndindex(weight.shape):
-        row = math.fsum(abs(w) for w in weight[i])
-        column = math.fsum(abs(w) for w in weight[:, j])
-        if weight[i, j]:
-            size = math.sqrt(math.fsum(v * v for v in x[:, j]) / len(x))
-            share = abs(weight[i, j]) / row + abs(weight[i, j]) / column
-            out[i, j] = share * size**power
-    return out

@@ -4,7 +4,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from tests.oracles.network import slope
 from tests.oracles.quadratic import minimum
 
 
@@ -37,18 +36,3 @@ def layer_obs(weight, x):
             fit = np.linalg.lstsq(others, y, rcond=None)[0]
             out[i, j] = 0.5 * np.mean((y - others @ fit) ** 2)
     return out
-
-
-def fisher(weight, fisher_diag):
-    return obd(weight, fisher_diag)
-
-
-def empirical_fisher(losses, weight):
-    """The mean over examples of squared slopes, each by the complex step."""
-    squares = [slope(loss, weight) ** 2 for loss in losses]
-    return obd(weight, np.mean(squares, axis=0))
-
-
-def fisher_feature_map(losses, units):
-    """`losses[n](gate)` is example n's loss with the feature maps times the gates."""
-    return np.mean([slope(loss, np.ones(units)) ** 2 for loss in losses], axis=0) / 2
