@@ -18,7 +18,7 @@ from minprune.criteria._ratio import ratio
     formula="|g|",
     cites=("neuralcompressor",),
     batch="abs after mean",
-    holds={Holds.NON_NEGATIVE, Holds.PERMUTES_OUT, Holds.PERMUTES_IN, Holds.SIGN_FREE},
+    holds={Holds.NON_NEGATIVE, Holds.PERMUTES_OUT, Holds.PERMUTES_IN},
 )
 def gradient_magnitude(grad: FloatArray) -> FloatArray:
     r"""How steep the loss is in a weight, whatever the weight's own size.

@@ -211,7 +211,7 @@ def grasp_magnitude(weight: FloatArray, hessian_grad: FloatArray) -> FloatArray:
     formula="g^2",
     cites=("dejorge2021progressive",),
     batch="square after mean over batches",
-    holds={Holds.NON_NEGATIVE, Holds.PERMUTES_OUT, Holds.PERMUTES_IN, Holds.SIGN_FREE},
+    holds={Holds.NON_NEGATIVE, Holds.PERMUTES_OUT, Holds.PERMUTES_IN},
 )
 def grasp_iterative(grad: FloatArray) -> FloatArray:
     r"""What a weight itself contributes to the squared gradient norm.

@@ -290,7 +290,7 @@ def force(dense_weight: FloatArray, grad: FloatArray) -> FloatArray:
     formula="|d L(w_K) / d c|, the gates c acting before K steps of training",
     cites=("alizadeh2022prospect",),
     batch="abs after the gradient through all steps",
-    holds={Holds.NON_NEGATIVE, Holds.PERMUTES_OUT, Holds.PERMUTES_IN, Holds.SIGN_FREE},
+    holds={Holds.NON_NEGATIVE, Holds.PERMUTES_OUT, Holds.PERMUTES_IN},
 )
 def prospr(gate_grad: FloatArray) -> FloatArray:
     r"""Sensitivity of the loss after some training to a gate closed before it.

@@ -166,6 +166,18 @@ EVIDENCE = {
 }
 
 
+DEGREES = {
+    "weight": 1,
+    "dense_weight": 1,
+    "initial_weight": 1,
+    "squared_updates": 2,
+    "bn_scale": 1,
+    "bn_shift": 1,
+    "coupled_norms": 2,
+    "next_weight": 1,
+}
+"""How many weights are multiplied with each other in an entry of the evidence."""
+
 PARAMETERS = {
     "weight",
     "bn_scale",
@@ -271,9 +283,13 @@ def _permuted(card, case, rng, orders):
 
 
 def _replaced(card, case, rng, change):
-    """Outcomes before and after `change(name, array)` on every piece of evidence."""
+    """Outcomes before and after `change(name, array)` on every piece of evidence.
+
+    A promise about evidence that is not asked for would be kept by anything.
+    """
     given = evidence(card, case, rng)
     changed = {name: change(name, array) for name, array in given.items()}
+    assert any(np.any(changed[name] != array) for name, array in given.items())
     return outcome(card, given), outcome(card, changed)
 
 
@@ -317,13 +333,16 @@ def permutes_in(card, case, rng):
 
 
 def sign_free(card, case, rng):
+    """The sign of the first weight, and of half of the others."""
     signs = {}
 
     def change(name, array):
-        if EVIDENCE[name].power != 1:
+        if DEGREES.get(name) != 1:
             return array
-        sign = signs.setdefault(array.shape, rng.choice([-1.0, 1.0], array.shape))
-        return array * sign
+        if array.shape not in signs:  # scale and shift are one gate: they flip together
+            signs[array.shape] = rng.choice([-1.0, 1.0], array.shape)
+            signs[array.shape].flat[0] = -1.0
+        return array * signs[array.shape]
 
     before, after = _replaced(card, case, rng, change)
     for got, want in zip(after, before, strict=True):
@@ -331,7 +350,7 @@ def sign_free(card, case, rng):
 
 
 def _doubled(name, array):
-    return array * 2.0 ** max(EVIDENCE[name].power, 0)
+    return array * 2.0 ** DEGREES.get(name, 0)
 
 
 def scales_with_weight(card, case, rng):
@@ -347,7 +366,7 @@ def scale_invariant(card, case, rng):
 
 
 def rescales(card, case, rng):
-    a = 2.0 ** rng.integers(-6, 7)  # a power of two, so that the rescaling is exact
+    a = 2.0 ** (rng.integers(1, 7) * rng.choice([-1, 1]))  # a power of two: exact
 
     def change(name, array):
         return array * a ** EVIDENCE[name].power
@@ -357,6 +376,8 @@ def rescales(card, case, rng):
 
 
 def batch_order(card, case, rng):
+    asked = {role for name in card.needs for role in EVIDENCE[name].roles(case)}
+    assert asked & {"example", "batch"}
     orders = {role: rng.permutation(case.sizes[role]) for role in ("example", "batch")}
     _permuted(card, case, rng, orders)
 

@@ -1,6 +1,8 @@
 """Cards as pages: nothing a reader is promised is missing, the manual is current."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,12 @@ CARDS = [pytest.param(card, id=card.name) for card in CATALOG.values()]
 def test_the_manual_is_current():
     """Otherwise: python -m minprune.criteria._page > docs/catalog.md."""
     assert (ROOT / "docs/catalog.md").read_text() == _page.as_markdown()
+
+
+def test_the_module_prints_the_manual():
+    command = [sys.executable, "-m", "minprune.criteria._page"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert printed.stdout == _page.as_markdown()
 
 
 def test_the_manual_has_every_criterion_once():
