@@ -52,13 +52,10 @@ def main() -> None:
     if options.json:
         print(json.dumps(rows, indent=2))
         return
+    line = "{workload:<22} batch {batch:<4} threads {threads}  "
+    line += "ours {ours_ms:8.3f} ms  torch {peer_ms:8.3f} ms  ours/torch {ratio:.2f}"
     for row in rows:
-        print(
-            "{workload:<22} batch {batch:<4} threads {threads}  "
-            "ours {ours_ms:8.3f} ms  torch {peer_ms:8.3f} ms  ours/torch {ratio:.2f}".format(
-                **row
-            )
-        )
+        print(line.format(**row))
 
 
 def steps(name, batch, torch):

@@ -9,6 +9,8 @@ stays below `SCRATCH` bytes whatever the batch, and is made again, not kept, for
 backward.
 """
 
+import math
+import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -30,13 +32,32 @@ SCRATCH = 4 * 2**20
 """Bytes of unfolded patches held at once: about what stays in a second-level cache."""
 
 
+class _Scratch(threading.local):
+    """Memory for patches, one piece a thread, used again: it is paged in once."""
+
+    memory = np.empty(0, np.uint8)
+
+    def array(self, shape: Shape, dtype: np.dtype[Any]) -> FloatArray:
+        """Uninitialized, and valid until the next call."""
+        size = math.prod(shape) * dtype.itemsize
+        if size > SCRATCH:
+            return np.empty(shape, dtype)
+        if size > self.memory.size:
+            self.memory = np.empty(size, np.uint8)
+        return self.memory[:size].view(dtype).reshape(shape)
+
+
+_scratch = _Scratch()
+
+
 def unfold(
     padded: FloatArray, view: Window, groups: int, row: int, rows: int, columns: int
 ) -> FloatArray:
-    """Patches of some output rows as a matrix (groups, K, rows * columns * N)."""
+    """Patches of some output rows, (groups, K, rows * columns * N), in scratch memory."""
     channels, batch = padded.shape[0], padded.shape[3]
     kh, kw = view.kernel
-    patches = np.empty((channels, kh, kw, rows, columns, batch), padded.dtype)
+    shape = (channels, kh, kw, rows, columns, batch)
+    patches = _scratch.array(shape, padded.dtype)
     for i, j, seen in view.taps(padded, row, rows, columns):
         patches[:, i, j] = seen
     return patches.reshape(groups, channels // groups * kh * kw, rows * columns * batch)
@@ -134,7 +155,7 @@ class Convolution(Layer):
         padded = self.window.pad(planes(x))
         rows, columns = self.window.output(self.kind, *planes(x).shape[1:3])
         patches = unfold(padded, self.window, self.groups, 0, rows, columns)
-        return patches.reshape(*patches.shape[:2], rows * columns, x.shape[-1])
+        return patches.reshape(*patches.shape[:2], rows * columns, x.shape[-1]).copy()
 
     def forward(self, x: FloatArray, mode: Mode = EVAL) -> FloatArray:
         """(in, [H,] W, N) -> (out, [H',] W', N)."""
@@ -142,19 +163,16 @@ class Convolution(Layer):
         _, height, width, batch = planes(x).shape
         rows, columns = self.window.output(self.kind, height, width)
         self._padded, self._plane = padded, (height, width)
-        weight = self._matrix()
+        weight, bias = self._matrix(), self.params.get("bias")
         groups, out, k = weight.shape
-        y = np.empty(
-            (groups, out, rows, columns * batch), np.result_type(weight, padded)
-        )
-        row_bytes = groups * k * columns * batch * padded.itemsize
-        for row, count in self._row_blocks(rows, row_bytes):
+        kind, line = np.result_type(weight, padded), columns * batch
+        y = np.empty((groups, out, rows * line), kind)
+        for row, count in self._row_blocks(rows, groups * k * line * kind.itemsize):
             patches = unfold(padded, self.window, groups, row, count, columns)
-            y[:, :, row : row + count] = (weight @ patches).reshape(
-                groups, out, count, columns * batch
-            )
-        if "bias" in self.params:
-            y += self.params["bias"].reshape(groups, out, 1, 1)
+            here = y[:, :, row * line : (row + count) * line]
+            np.matmul(weight, patches, out=here)
+            if bias is not None:
+                here += bias.reshape(groups, out, 1)
         spatial = (rows, columns)[2 - self.axes :]
         return as_given(y.reshape(groups * out, *spatial, batch), x)
 
@@ -176,19 +194,21 @@ class Convolution(Layer):
         padded, view, weight = self._padded, self.window, self._matrix()
         _, rows, columns, batch = planes(dy).shape
         groups, out, k = weight.shape
-        delta = dy.reshape(groups, out, rows, columns * batch)
-        grad = np.zeros(weight.shape, np.result_type(delta, padded))
-        row_bytes = groups * k * columns * batch * padded.itemsize
-        for row, count in self._row_blocks(rows, row_bytes):
+        kind, line = np.result_type(weight, padded, dy), columns * batch
+        delta = dy.reshape(groups, out, rows * line)
+        grad = np.zeros(weight.shape, kind)
+        for row, count in self._row_blocks(rows, groups * k * line * kind.itemsize):
             patches = unfold(padded, view, groups, row, count, columns)
-            slab = delta[:, :, row : row + count].reshape(groups, out, -1)
-            grad += slab @ patches.transpose(0, 2, 1)
+            here = delta[:, :, row * line : (row + count) * line]
+            grad += here @ patches.transpose(0, 2, 1)
             if d_padded is not None:
-                back = weight.transpose(0, 2, 1) @ slab
+                # What the patches held is used up; their gradient takes the same place.
+                reuse = patches if patches.dtype == kind else None
+                back = np.matmul(weight.transpose(0, 2, 1), here, out=reuse)
                 fold(back, d_padded, view, row, (count, columns, batch))
         self.grads["weight"] = grad.reshape(self.params["weight"].shape)
         if "bias" in self.params:
-            self.grads["bias"] = delta.sum(axis=(2, 3)).reshape(-1)
+            self.grads["bias"] = delta.sum(axis=2).reshape(-1)
 
 
 @register("Conv1d")

@@ -1,5 +1,6 @@
 """Pooling: the largest, or the mean, of what a window sees."""
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,29 +64,33 @@ class MaxPool(Pooling):
     """The largest value under the window; the border never wins."""
 
     def forward(self, x: FloatArray, mode: Mode = EVAL) -> FloatArray:
-        """Of equal values the first tap wins, row by row; a NaN beats everything."""
+        """The largest real part, tap by tap; a NaN beats everything."""
         rows, columns = self._positions(x)
-        padded = self.window.pad(planes(x), -np.inf)
-        best, winner = None, None
-        for tap, (_, _, seen) in enumerate(self.window.taps(padded, 0, rows, columns)):
-            if best is None or winner is None:
-                best, winner = seen.copy(), np.zeros(seen.shape, np.int32)
-                continue
-            better = (seen.real > best.real) | np.isnan(seen)
-            np.copyto(best, seen, where=better)
-            winner[better] = tap
-        assert best is not None, "a window has at least one tap"
-        self._winner, self._padded_shape = winner, padded.shape
+        self._padded = self.window.pad(planes(x), -np.inf)
+        (_, _, first), *others = self.window.taps(self._padded, 0, rows, columns)
+        self._best = best = first.copy()
+        for _, _, seen in others:
+            if x.dtype.kind == "f":
+                np.maximum(best, seen, out=best)
+            else:
+                better = (seen.real > best.real) | np.isnan(seen)
+                np.copyto(best, seen, where=better)
         return self._as_given(best, x)
 
     def backward(self, dy: FloatArray) -> FloatArray:
-        """The gradient goes to the winner alone."""
+        """The gradient goes to the first tap that has the largest value."""
         delta = planes(dy)
-        d_padded = np.zeros(self._padded_shape, dy.dtype)
+        d_padded = np.zeros(self._padded.shape, dy.dtype)
         rows, columns = delta.shape[1:3]
-        taps = self.window.taps(d_padded, 0, rows, columns)
-        for tap, (_, _, seen) in enumerate(taps):
-            seen += np.where(self._winner == tap, delta, 0)
+        waiting = np.ones(delta.shape, np.bool_)
+        for (_, _, seen), (_, _, gathered) in zip(
+            self.window.taps(self._padded, 0, rows, columns),
+            self.window.taps(d_padded, 0, rows, columns),
+            strict=True,
+        ):
+            won = (seen == self._best) & waiting
+            gathered += delta * won
+            waiting ^= won
         return self._as_given(self.window.crop(d_padded, *self._plane), dy)
 
 
@@ -100,11 +105,11 @@ class AvgPool(Pooling):
         total = np.zeros((len(padded), rows, columns, padded.shape[-1]), padded.dtype)
         for _, _, seen in self.window.taps(padded, 0, rows, columns):
             total += seen
-        return self._as_given(total / np.prod(self.window.kernel), x)
+        return self._as_given(total / math.prod(self.window.kernel), x)
 
     def backward(self, dy: FloatArray) -> FloatArray:
         """Every tap gets an equal share."""
-        share = planes(dy) / np.prod(self.window.kernel)
+        share = planes(dy) / math.prod(self.window.kernel)
         d_padded = np.zeros(self._padded_shape, share.dtype)
         rows, columns = share.shape[1:3]
         for _, _, seen in self.window.taps(d_padded, 0, rows, columns):
@@ -159,6 +164,6 @@ class GlobalAvgPool(Layer):
     def backward(self, dy: FloatArray) -> FloatArray:
         """Every position gets an equal share."""
         channels, *spatial, batch = self._shape
-        share = dy / np.prod(spatial)
+        share = dy / math.prod(spatial)
         share = share.reshape(channels, *(1 for _ in spatial), batch)
         return as_given(np.broadcast_to(share, self._shape).copy(), dy)
