@@ -53,7 +53,7 @@ _scratch = _Scratch()
 def unfold(
     padded: FloatArray, view: Window, groups: int, row: int, rows: int, columns: int
 ) -> FloatArray:
-    """Patches of some output rows, (groups, K, rows * columns * N), in scratch memory."""
+    """Patches of some output rows: (groups, K, rows * columns * N), in `_scratch`."""
     channels, batch = padded.shape[0], padded.shape[3]
     kh, kw = view.kernel
     shape = (channels, kh, kw, rows, columns, batch)
