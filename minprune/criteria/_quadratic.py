@@ -74,11 +74,23 @@ def without_dead_inputs(w: FloatArray, gram: FloatArray) -> FloatArray:
     """Zero, in place, the columns of `w` whose input was never on; the mended Gram.
 
     Nothing is known of such an input and its weights change no output seen, so they
-    are spent first. A one on its diagonal keeps the matrix invertible.
+    are spent first.
     """
-    dead = np.diag(gram) == 0
-    w[:, dead] = 0.0
-    return gram + np.diag(dead.astype(np.float64))
+    w[:, np.diag(gram) == 0] = 0.0
+    return without_zero_diagonal(gram)
+
+
+def without_zero_diagonal(matrix: FloatArray) -> FloatArray:
+    """A copy with the mean of the other diagonal entries where the diagonal is zero.
+
+    For a semidefinite matrix such a row is all zero. Filled, it stays apart from the
+    rest, the matrix gets an inverse, and the damping stays what it was without it.
+    """
+    diagonal = np.diag(matrix)
+    alive = diagonal != 0
+    fill = diagonal[alive].mean() if alive.any() else 1.0
+    filled: FloatArray = matrix + np.diag(np.where(alive, 0.0, fill))
+    return filled
 
 
 def damped(caller: str, name: str, matrix: FloatArray, damping: float) -> FloatArray:

@@ -83,8 +83,8 @@ def obc(
     :math:`K^3` a row.
 
     *Departs from the published code*, which sorts the costs of all rows together. That
-    is the same only while the costs of a row rise; the heap needs no such luck. It also
-    takes ``ceil`` of a share and adds the identity if the matrix is singular.
+    is the same only while the costs of a row rise; the heap needs no such luck. That
+    code also takes ``ceil`` of a share and adds the identity to a singular matrix.
 
     References
     ----------

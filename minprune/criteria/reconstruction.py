@@ -18,6 +18,7 @@ from minprune.criteria._quadratic import (
     removable,
     rows,
     without_dead_inputs,
+    without_zero_diagonal,
 )
 
 SETTLED = 1e-10
@@ -287,9 +288,9 @@ def thinet(
         c = int(np.argmin(np.where(channels, missed, np.inf)))
         channels[c] = False
         missed += 2.0 * q[c]
-    # A channel that adds nothing keeps its weight; a one keeps the system solvable.
-    q[np.diag_indices(len(q))] += np.diag(q) == 0
-    lifted = damped("thinet", "the Gram matrix of the parts", q, damping)
+    # A channel that adds nothing has no factor of its own; it keeps its weight.
+    filled = without_zero_diagonal(q)
+    lifted = damped("thinet", "the Gram matrix of the parts", filled, damping)
     factor = constrained_minimum(np.ones(len(q)), channels, lifted)
     mask: BoolArray = _spread(channels, weight)
     moved: FloatArray = weight * _spread(factor, weight)

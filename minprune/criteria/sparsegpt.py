@@ -89,8 +89,10 @@ def sparsegpt(
     For orthogonal inputs of equal size it is magnitude pruning, block by block.
 
     *Departs from the published code*, which removes a truncated share of each block and
-    then one more (``<=`` the next score). Here the blocks' counts differ by their size
-    alone and add up exactly: the first blocks hold ``count * columns // all columns``.
+    then one more (``<=`` the next score). Here the first c of all C columns together
+    lose ``count * c // C`` weights wherever a block ends, so the blocks add up exactly.
+    The damping is a share of the mean over inputs that are ever on; the code's mean has
+    a one for each of the others.
 
     References
     ----------

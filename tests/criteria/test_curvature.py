@@ -102,6 +102,16 @@ def test_a_weight_on_an_input_that_is_never_on_is_free():
     assert_array_equal(layer_obs(np.ones((1, 2)), gram, damping=0.0), [[2.0, 0.0]])
 
 
+@SEEDS
+def test_inputs_that_are_never_on_change_nothing_for_the_others(seed):
+    """Not even through the damping, which is a share of the living inputs' mean."""
+    weight, _, gram = problem(seed)
+    padded = np.pad(gram, (0, 2))
+    got = layer_obs(np.pad(weight, ((0, 0), (0, 2)), constant_values=9.0), padded)
+    assert_allclose(got[:, :4], layer_obs(weight, gram), **ROUNDING)
+    assert_array_equal(got[:, 4:], 0.0)
+
+
 def test_obd_is_negative_where_the_loss_bends_down():
     assert_array_equal(obd(np.array([1.0]), np.array([-2.0])), [-1.0])
 

@@ -124,6 +124,14 @@ def test_a_channel_that_adds_nothing_goes_first(solver):
         assert_allclose(moved, weight, **ROUNDING)
 
 
+@SEEDS
+def test_a_channel_that_adds_nothing_changes_nothing_for_the_others(seed):
+    weight, _, gram = problem(seed)
+    wider = np.pad(weight, ((0, 0), (0, 1)))
+    _, moved = thinet(wider, np.pad(gram, (0, 1)), count=3)
+    assert_allclose(moved[:, :6], thinet(weight, gram, count=2)[1], **ROUNDING)
+
+
 @pytest.mark.parametrize("solver", [lasso_channels, thinet])
 def test_none_or_all_may_go(solver):
     weight, _, gram = problem(0)
