@@ -126,7 +126,7 @@ def synflow_l2(weight: FloatArray, path_grad: FloatArray) -> FloatArray:
 
     Notes
     -----
-    .. math:: s_i = \Bigl| w_i^2 \, \frac{\partial R_2}{\partial w_i^2} \Bigr|, \qquad
+    .. math:: s_i = w_i^2 \, \frac{\partial R_2}{\partial w_i^2}, \qquad
               R_2 = \mathbf{1}^\top W_L^{\odot 2} \cdots W_1^{\odot 2} \mathbf{1}
 
     :math:`R_2` is the squared length of the vector of all paths, which bounds the trace
@@ -150,4 +150,4 @@ def synflow_l2(weight: FloatArray, path_grad: FloatArray) -> FloatArray:
     """
     same_shape("synflow_l2", weight=weight, path_grad=path_grad)
     weight, path_grad = float64("synflow_l2", weight=weight, path_grad=path_grad)
-    return np.abs(weight**2 * path_grad)
+    return weight**2 * path_grad
