@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minprune.nn.chain import Concat, Residual, Sequential
+from minprune.nn.chain import Concat, Residual, Sequential, SqueezeExcite
 from minprune.nn.layer import Layer, Shape
 from minprune.nn.network import Network
 
@@ -101,7 +101,7 @@ def input_shapes(net: Network) -> dict[str, Shape]:
             visit(f"{name}.{key}" if name else key, child, shape)
             if isinstance(layer, Sequential):
                 shape = child.output_shape(shape)
-            elif not isinstance(layer, Residual | Concat):
+            elif not isinstance(layer, Residual | Concat | SqueezeExcite):
                 raise TypeError(f"input_shapes: {layer.kind} is no known chain")
 
     visit("", net.root, net.input_shape)

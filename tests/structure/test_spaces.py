@@ -1,4 +1,4 @@
-"""Which channels go together: known networks, then what holds for any, then mistakes."""
+"""Which channels go together: known networks, then any network, then mistakes."""
 
 import numpy as np
 import pytest
@@ -178,7 +178,7 @@ def test_a_removal_that_cannot_be_made_is_refused(take, removal, message):
 
 
 def test_indices_have_to_be_whole_numbers():
-    with pytest.raises(TypeError, match="space '0' .* type bool"):
+    with pytest.raises(TypeError, match=r"space '0' .* type bool"):
         remove(network(*PLAIN, shape=(4,)), {"0": [True, False, True]})
 
 
@@ -186,7 +186,7 @@ def test_spaces_of_a_network_that_has_changed_are_refused():
     net = network(*PLAIN, shape=(4,))
     spaces = find_spaces(net)
     smaller = remove(net, {"0": [0]}, spaces)
-    with pytest.raises(ValueError, match="layer 0 is Linear .*'out_features': 2"):
+    with pytest.raises(ValueError, match=r"layer 0 is Linear .*'out_features': 2"):
         remove(smaller, {"0": [0]}, spaces)
 
 

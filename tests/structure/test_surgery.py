@@ -45,7 +45,7 @@ def test_a_unit_left_in_one_of_two_tied_layers_stays():
 def test_masks_that_empty_a_space_are_refused():
     net = mlp()
     net.set_masks({"0.weight": np.zeros((6, 4), bool)})
-    with pytest.raises(ValueError, match="empty space '0' .made by 0.*min_keep=1"):
+    with pytest.raises(ValueError, match=r"empty space '0' .made by 0.*min_keep=1"):
         shrink(net)
 
 
@@ -59,7 +59,7 @@ def test_masks_of_weights_that_stay_are_kept():
 
 def test_sparse_layers_are_cut_like_dense_ones():
     net = mlp()
-    net.set_masks({"0.weight": np.random.default_rng(2).random((6, 4)) < 0.4})
+    net.set_masks({"0.weight": np.random.default_rng(2).random((6, 4)) < 0.2})
     held = sparse.compress(net)
     assert any("Sparse" in layer.kind for layer in held.layers().values())
     want, found = remove(net, {"0": [1, 3]}), remove(held, {"0": [1, 3]})
@@ -71,8 +71,8 @@ def test_sparse_layers_are_cut_like_dense_ones():
 def test_trained_alike_the_masked_network_stays_the_smaller_one():
     """No gradient reaches a masked unit, nor does one leave it."""
     digits = data.load("digits")
-    net = nn.models.build("small_cnn", digits, seed=0)
-    removal = {"conv1": [0, 5], "conv2": range(20), "fc1": [1, 2, 3]}
+    net = nn.models.build("mlp", digits, hidden=(32, 16), seed=0)
+    removal = {"fc1": range(20), "fc2": [1, 2, 3]}
     masked, smaller = mask_units(net, removal), remove(net, removal)
     for each in (masked, smaller):
         optimizer = nn.SGD(0.05, momentum=0.9)
