@@ -1,16 +1,17 @@
 """Pruned models carried to places without minprune.
 
-`player` runs a model with NumPy alone. It is one file that imports nothing else of the
-package, so it can be copied to a device by itself.
+`player` runs a model with NumPy alone, `tiny` with the standard library alone. Each is
+one file that imports nothing else of the package, so it can be copied to a device by
+itself.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minprune.export import player
+    from minprune.export import player, tiny
 
-__all__ = ["player"]
+__all__ = ["player", "tiny"]
 
 
 def __getattr__(name: str) -> Any:
