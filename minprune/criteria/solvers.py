@@ -194,11 +194,10 @@ def obs_update(
         cost = np.full(w.size, np.inf)
         cost[kept] = w[kept] ** 2 / np.diag(inv)[kept]
         q = int(np.argmin(cost))
-        column = inv[:, q] / inv[q, q]
+        column = inv[:, q] / inv[q, q]  # exactly one at q, so the zeros below are exact
         w -= w[q] * column
         inv -= np.outer(column, inv[q])
         kept[q] = False
-        w[~kept] = 0.0  # what rounding left of it
     return kept.reshape(weight.shape), w.reshape(weight.shape)
 
 

@@ -112,6 +112,11 @@ def test_inputs_that_are_never_on_change_nothing_for_the_others(seed):
     assert_array_equal(got[:, 4:], 0.0)
 
 
+def test_a_layer_that_never_saw_anything_scores_nothing():
+    got = layer_obs(np.ones((2, 3)), np.zeros((3, 3)))
+    assert_array_equal(got, np.zeros((2, 3)))
+
+
 def test_obd_is_negative_where_the_loss_bends_down():
     assert_array_equal(obd(np.array([1.0]), np.array([-2.0])), [-1.0])
 
