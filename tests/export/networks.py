@@ -63,11 +63,7 @@ def blocks(draw, shape):
         case "norm":
             return nn.BatchNorm(channels, affine=draw(st.booleans()))
         case "pool":
-            size = [draw(st.integers(1, min(3, n))) for n in plane]
-            padding = [draw(st.integers(0, n // 2)) for n in size]
-            stride = [draw(st.integers(1, 2)) for _ in size]
-            pool = draw(st.sampled_from(POOLS[len(plane)]))
-            return pool(size, draw(st.sampled_from([None, stride])), padding)
+            return draw(pools(shape))
         case "residual":
             shortcut = draw(st.sampled_from([None, draw(of_equal_shape(shape))]))
             return nn.Residual(draw(of_equal_shape(shape)), shortcut)
@@ -80,6 +76,17 @@ def blocks(draw, shape):
             return nn.SqueezeExcite(nn.Sequential(*mean, gate, nn.Sigmoid()))
         case _:
             return draw(held(draw(affine(shape))))
+
+
+@st.composite
+def pools(draw, shape):
+    """A pooling layer for samples of this shape."""
+    plane = shape[1:]
+    size = [draw(st.integers(1, min(3, n))) for n in plane]
+    padding = [draw(st.integers(0, n // 2)) for n in size]
+    stride = [draw(st.integers(1, 2)) for _ in size]
+    pool = draw(st.sampled_from(POOLS[len(plane)]))
+    return pool(size, draw(st.sampled_from([None, stride])), padding)
 
 
 @st.composite

@@ -16,9 +16,17 @@ from hypothesis import strategies as st
 
 import minprune
 from minprune import data, nn
-from minprune.export import player
+from minprune.export import player, tiny
 from minprune.files import container, read, write
-from tests.export.networks import ACTIVATIONS, SEEDS, fill, mask_in_blocks, networks
+from tests.export.networks import (
+    ACTIVATIONS,
+    SEEDS,
+    affine,
+    fill,
+    mask_in_blocks,
+    networks,
+    pools,
+)
 from tests.export.rounding import UNIT, off
 from tests.files.mutations import damaged
 
@@ -54,6 +62,39 @@ def test_the_player_agrees_with_the_engine_to_the_rounding_bound(
     assert found.dtype == np.float32
     assert found.shape == exact.shape
     assert (np.abs(found - exact) <= error + np.abs(exact) * UNIT).all()
+
+
+@pytest.mark.parametrize("play", [player.load, tiny.load])
+@given(
+    shape=st.sampled_from([(2, 7), (2, 5, 6)]),
+    data=st.data(),
+    seed=SEEDS,
+)
+def test_windows_see_what_the_engine_says_they_see(folder, play, shape, data, seed):
+    layer, rng = data.draw(affine(shape) | pools(shape)), np.random.default_rng(seed)
+    fill(layer, rng)
+    net, x = nn.Network(layer, shape), rng.normal(size=(2, *shape)) - 1
+    minprune.save(net, folder / "window")
+    model = play(folder / "window")
+    found = np.array([model(sample) for sample in x]).reshape(net(x).shape)
+    exact, error = off(net, x)
+    assert (np.abs(found - exact) <= error + np.abs(exact) * UNIT).all()
+
+
+@pytest.mark.parametrize("play", [player.load, tiny.load])
+@pytest.mark.parametrize("padding", ["same", 2, [2, 1], [[2, 2], [1, 1]]])
+@pytest.mark.parametrize("size", [(5, 3), (4, 2)])
+def test_padding_may_be_said_in_four_ways(tmp_path, play, padding, size):
+    conv = nn.Conv2d(1, 2, size, padding=padding)
+    net = nn.Network(conv, (1, 6, 5), seed=0)
+    minprune.save(net, tmp_path / "m")
+    tensors, metadata = read(tmp_path / "m")
+    manifest = json.loads(metadata["minprune"])
+    manifest["root"]["args"]["padding"] = padding
+    write(tmp_path / "m", tensors, {"minprune": json.dumps(manifest)})
+    x = np.random.default_rng(0).normal(size=(1, 6, 5))
+    found = np.array(play(tmp_path / "m")(x)).reshape(net(x[None]).shape)
+    np.testing.assert_allclose(found, net(x[None]), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
