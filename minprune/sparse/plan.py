@@ -7,7 +7,7 @@ is of the network as it was.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, cast, overload
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from minprune.nn.pool import AvgPool, Pooling
 from minprune.sparse.base import SparseLayer
 from minprune.sparse.csr import CSR
 from minprune.sparse.products import Pattern, numba_is_there
+from minprune.sparse.training import TrainingStep, plan_step
 
 SLACK = 256
 """Numbers behind the last activation, which a strip may read but nothing uses."""
@@ -111,8 +112,16 @@ class Plan:
         return out
 
 
-def compile(net: Network, batch: int = 1) -> Plan:
-    """Plan a network for inference as one call.
+@overload
+def compile(net: Network, batch: int = 1) -> Plan: ...
+@overload
+def compile(
+    net: Network, batch: int = 1, *, loss: Any, optimizer: Any
+) -> TrainingStep: ...
+def compile(
+    net: Network, batch: int = 1, *, loss: Any = None, optimizer: Any = None
+) -> Plan | TrainingStep:
+    """Plan a network as one call, for inference or for training.
 
     Parameters
     ----------
@@ -122,10 +131,17 @@ def compile(net: Network, batch: int = 1) -> Plan:
         Samples that one pass is laid out for, 128 at most. More can be given to the
         plan; they are taken so many at a time.
 
+    loss : CrossEntropy, optional
+        With it and `optimizer`, a training step is planned: for networks of linear
+        layers and ReLU. The network's parameters are trained where they are.
+    optimizer : SGD, optional
+        Its learning rate is read at every step, and its velocity is kept up.
+
     Returns
     -------
-    plan : Plan
-        Call it with raw samples; `memory_bytes` says beforehand what it holds.
+    plan : Plan or TrainingStep
+        Call it with raw samples, or with raw samples and labels; `memory_bytes` says
+        beforehand what it holds.
 
     Raises
     ------
@@ -153,7 +169,9 @@ def compile(net: Network, batch: int = 1) -> Plan:
         raise ValueError(
             "compile: needs numba; `pip install numba`, or call the network"
         )
-    return Plan(net, batch)
+    if loss is None and optimizer is None:
+        return Plan(net, batch)
+    return plan_step(net, batch, loss, optimizer)
 
 
 @dataclass(frozen=True)

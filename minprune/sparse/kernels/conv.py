@@ -174,7 +174,7 @@ class Layout:
         return (reach[0] - 1) // stride[0], (reach[1] - 1) // stride[1]
 
     def _taps(self) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray]:
-        """Row, phase and channel of every stored weight, and its tap within the phase."""
+        """Row, phase and channel of each stored weight, and its tap in the phase."""
         row, column, _ = self.pattern.entries()
         (kh, kw), window = self.window.kernel, self.window
         group = row // (self.pattern.shape[0] // self.groups)

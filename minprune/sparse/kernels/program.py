@@ -6,7 +6,8 @@ allocated while it runs. Activations are (channels, rows, columns, lanes), the s
 fastest; a batch of one has one lane, any other is padded to a multiple of `LANE`.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -113,10 +114,7 @@ class Leave(NamedTuple):
     code: int = LEAVE
 
 
-Operation = Enter | Move | Product | Column | Pool | Leave
-
-
-def write(operations: list[Operation]) -> IntArray:
+def write(operations: Sequence[Any]) -> IntArray:
     """The table of these operations: code first, then the operands in their order."""
     table = np.zeros((len(operations), NUMBERS), np.int64)
     for row, operation in zip(table, operations, strict=True):
