@@ -26,7 +26,8 @@ matrix summed in float32 over thousands of examples stays well below it."""
 
 def rows(weight: FloatArray) -> FloatArray:
     """The weight in float64 as (outputs, K), one output's weights in a row; a copy."""
-    return np.array(weight, np.float64).reshape(len(weight), -1)
+    columns = int(np.prod(weight.shape[1:]))
+    return np.array(weight, np.float64).reshape(len(weight), columns)
 
 
 def symmetric(caller: str, side: int, **matrices: FloatArray) -> None:

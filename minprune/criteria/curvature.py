@@ -232,10 +232,10 @@ def layer_obs(
     >>> layer_obs(np.ones((1, 3)), gram, damping=0.0).round(3)
     array([[0.095, 0.095, 0.   ]])
     """
-    out = np.empty(weight.shape)
-    scores, w = out.reshape(len(weight), -1), rows(weight)
+    w = rows(weight)
+    score = np.empty(w.shape)
     for here, one in input_groups("layer_obs", weight, gram):
         mended = without_dead_inputs(w[here], one)
         diagonal = np.diag(inverse(damped("layer_obs", "gram", mended, damping)))
-        scores[here] = w[here] ** 2 / (2.0 * diagonal)
-    return out
+        score[here] = w[here] ** 2 / (2.0 * diagonal)
+    return score.reshape(weight.shape)

@@ -278,7 +278,8 @@ def obert(
     diagonal = np.einsum("btitj->btij", tiles).reshape(-1, group, group)
     pull = np.linalg.solve(diagonal, padded[..., None])[..., 0]
     score: FloatArray = 0.5 * (padded * pull).sum(axis=1)
-    return score.reshape(outputs, -1)[:, : -(-columns // group)]
+    groups = (columns + pad) // group
+    return score.reshape(outputs, groups)[:, : -(-columns // group)]
 
 
 def _checked(

@@ -171,7 +171,7 @@ def _checked(
     """Neurons as rows, bias last, and reading weights as (other, out, places)."""
     w, a = float64(caller, weight=weight, next_weight=next_weight)
     dimensions(caller, 2, 3, 4, weight=w, next_weight=a)
-    w = w.reshape(len(w), -1)
+    w = w.reshape(len(w), int(np.prod(w.shape[1:])))
     if a.shape[1] != len(w):
         raise ValueError(
             f"{caller}: next_weight has shape {a.shape} but weight has {len(w)} "
@@ -184,7 +184,7 @@ def _checked(
                 f"{caller}: bias has shape {b.shape}; expected ({len(w)},)"
             )
         w = np.column_stack([w, b])
-    return w, a.reshape(len(a), len(w), -1)
+    return w, a.reshape(*a.shape[:2], int(np.prod(a.shape[2:])))
 
 
 def _saliency(w: FloatArray, a: FloatArray) -> FloatArray:

@@ -329,10 +329,16 @@ def _lasso(q: FloatArray, penalty: float, beta: FloatArray) -> FloatArray:
 
 def _spread(by_channel: AnyArray, weight: FloatArray) -> AnyArray:
     """A value for every channel of every group, given to the weights that read it."""
+    by_column = _by_column(by_channel, weight)
+    outputs = len(weight) // len(by_column)
+    return np.repeat(by_column, outputs, axis=0).reshape(weight.shape)
+
+
+def _by_column(by_channel: AnyArray, weight: FloatArray) -> AnyArray:
+    """A value for every channel, given to its unfolded columns: (groups, K)."""
     inputs, places = weight.shape[1], int(np.prod(weight.shape[2:]))
-    groups = len(by_channel) // max(inputs, 1)
-    by_column = np.repeat(by_channel.reshape(groups, inputs), places, axis=1)
-    return np.repeat(by_column, len(weight) // groups, axis=0).reshape(weight.shape)
+    groups = len(by_channel) // inputs if inputs else 1
+    return np.repeat(by_channel.reshape(groups, inputs), places, axis=1)
 
 
 def _rebuilt(
@@ -350,11 +356,10 @@ def _rebuilt(
             f"{caller}: channels has shape {channels.shape}; expected {wanted}, one "
             f"entry for every input channel"
         )
-    mask: BoolArray = _spread(channels, weight)
-    for here, one in groups:
+    for (here, one), kept in zip(groups, _by_column(channels, weight), strict=True):
         mended = without_dead_inputs(w[here], one)
         hessian = damped(caller, "gram", mended, damping)
         # All rows of a group keep the same columns: one system for all of them.
-        kept = mask[here][0].ravel()
         w[here] = constrained_minimum(w[here].T, kept, hessian).T
+    mask: BoolArray = _spread(channels, weight)
     return mask, w.reshape(weight.shape)

@@ -102,7 +102,8 @@ def refit(
             f"refit: mask has shape {mask.shape} but weight has shape {weight.shape}; "
             f"expected one entry for every weight"
         )
-    w, kept = rows(weight), mask.reshape(len(weight), -1)
+    w = rows(weight)
+    kept = mask.reshape(w.shape)
     for here, one in input_groups("refit", weight, gram):
         mended = without_dead_inputs(w[here], one)
         hessian = damped("refit", "gram", mended, damping)

@@ -119,7 +119,7 @@ def sparsegpt(
         """Keep all but the block's part of `count`, which ends where the block ends."""
         nonlocal done
         begin, done = done, done + score.size
-        part = count * done // size - count * begin // size
+        part = count * done // size - count * begin // size if size else 0
         stays = np.ones(score.size, bool)
         stays[np.argsort(score, axis=None, kind="stable")[:part]] = False
         return stays.reshape(score.shape)

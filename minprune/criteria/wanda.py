@@ -155,7 +155,8 @@ def ria(
     (w,) = float64("ria", weight=weight)
     norms = _by_weight("ria", w, input_norm) ** power
     groups = len(input_norm) if np.ndim(input_norm) == 2 else 1
-    size = np.abs(w).reshape(groups, len(w) // groups, -1)
+    columns = int(np.prod(w.shape[1:]))
+    size = np.abs(w).reshape(groups, len(w) // groups, columns)
     in_column = ratio(size, size.sum(axis=1, keepdims=True))
     in_row = ratio(size, size.sum(axis=2, keepdims=True))
     return (in_column + in_row).reshape(w.shape) * norms
