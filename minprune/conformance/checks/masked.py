@@ -1,0 +1,163 @@
+"""Chapter F: a masked layer forward and backward, and units really taken out.
+
+Results are compared within twice gamma_n |a||b|, the bound for a sum of n products in
+any order (Higham 2002, Sec. 3.1), with the unit roundoff of the type that came back.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from minprune._check import AnyArray, BoolArray, FloatArray
+from minprune.conformance import strategies
+from minprune.conformance.adapter import Toolkit
+from minprune.conformance.registry import Case, check, expect
+
+Rng = np.random.Generator
+
+
+def layers(rng: Rng) -> Iterator[Case]:
+    """Sparse, dense, empty, with empty rows and columns."""
+    for density in (0.0, 0.2, 0.5, 1.0):
+        yield layer(rng, (5, 7), 4, density)
+    yield layer(rng, (1, 1), 1, 1.0)
+    case = layer(rng, (4, 6), 3, 0.5)
+    case["mask"][1] = False
+    case["mask"][:, 2] = False
+    yield case
+
+
+def layer(rng: Rng, shape: tuple[int, int], batch: int, density: float) -> Case:
+    """A weight, its mask, inputs and a gradient at the outputs, in float32."""
+    return {
+        "weight": rng.normal(size=shape).astype(np.float32),
+        "mask": rng.random(shape) < density,
+        "x": rng.normal(size=(batch, shape[1])).astype(np.float32),
+        "dy": rng.normal(size=(batch, shape[0])).astype(np.float32),
+    }
+
+
+def _close(
+    got: AnyArray, left: AnyArray, right: AnyArray, what: str, case: Case
+) -> None:
+    """`got` is the product left @ right, up to rounding."""
+    got = np.asarray(got)
+    exact = left.astype(np.float64) @ right.astype(np.float64)
+    expect(
+        got.shape == exact.shape,
+        f"{what} has shape {got.shape}, expected {exact.shape}",
+        **case,
+    )
+    terms = left.shape[1] + 1
+    unit = np.finfo(got.dtype if got.dtype.kind == "f" else np.float64).eps / 2
+    size = np.abs(left.astype(np.float64)) @ np.abs(right.astype(np.float64))
+    off = np.abs(got - exact) > 2 * terms * unit / (1 - terms * unit) * size
+    if off.any():
+        at = tuple(int(i) for i in np.argwhere(off)[0])
+        expect(
+            False,
+            f"{what} at {at} is {got[at]:.9g}, expected {exact[at]:.9g}, further apart "
+            f"than rounding can bring them",
+            **case,
+        )
+
+
+@check("F.1", layers, strategies.layers)
+def forward_uses_kept_weights_only(
+    toolkit: Toolkit, weight: FloatArray, mask: BoolArray, x: FloatArray, dy: FloatArray
+) -> None:
+    """Y = x (W * mask)'."""
+    got = toolkit.forward(weight, mask, x)
+    case = {"weight": weight, "mask": mask, "x": x}
+    _close(got, x, (weight * mask).T, "the output", case)
+
+
+@check("F.2", layers, strategies.layers)
+def weight_gradients_are_zero_where_pruned(
+    toolkit: Toolkit, weight: FloatArray, mask: BoolArray, x: FloatArray, dy: FloatArray
+) -> None:
+    """What is pruned is not trained."""
+    gradient, _ = toolkit.backward(weight, mask, x, dy)
+    expect(
+        not np.asarray(gradient)[~mask].any(),
+        "a pruned weight has a gradient",
+        mask=mask,
+    )
+
+
+@check("F.2", layers, strategies.layers)
+def weight_gradients_are_right_where_kept(
+    toolkit: Toolkit, weight: FloatArray, mask: BoolArray, x: FloatArray, dy: FloatArray
+) -> None:
+    """DW = dy' x at the kept weights."""
+    gradient, _ = toolkit.backward(weight, mask, x, dy)
+    kept = np.where(mask, gradient, (dy.T.astype(np.float64) @ x).astype(np.float32))
+    case = {"mask": mask, "x": x, "dy": dy}
+    _close(kept, dy.T, x, "the weight's gradient", case)
+
+
+@check("F.3", layers, strategies.layers)
+def input_gradients_use_kept_weights_only(
+    toolkit: Toolkit, weight: FloatArray, mask: BoolArray, x: FloatArray, dy: FloatArray
+) -> None:
+    """Dx = dy (W * mask)."""
+    _, got = toolkit.backward(weight, mask, x, dy)
+    case = {"weight": weight, "mask": mask, "dy": dy}
+    _close(got, dy, weight * mask, "the input's gradient", case)
+
+
+@check("F.4", layers)
+def arguments_are_left_alone(
+    toolkit: Toolkit, weight: FloatArray, mask: BoolArray, x: FloatArray, dy: FloatArray
+) -> None:
+    """Computing changes nothing that was given."""
+    before = [array.copy() for array in (weight, mask, x, dy)]
+    toolkit.forward(weight, mask, x)
+    toolkit.backward(weight, mask, x, dy)
+    for old, new in zip(before, (weight, mask, x, dy), strict=True):
+        expect(bool((old == new).all()), "an argument was changed in place")
+
+
+def chains(rng: Rng) -> Iterator[Case]:
+    """MLPs without biases, some hidden units to go."""
+    for sizes, removed in (((4, 6, 3), ((1, 4),)), ((3, 5, 5, 2), ((0,), (2, 3, 4)))):
+        weights = tuple(
+            rng.normal(size=(out, into)).astype(np.float32)
+            for into, out in pairwise(sizes)
+        )
+        x = rng.normal(size=(7, sizes[0])).astype(np.float32)
+        yield {"weights": weights, "removed": removed, "x": x}
+
+
+@check("R.1", chains)
+def removed_units_leave_the_masked_function(
+    toolkit: Toolkit,
+    weights: tuple[FloatArray, ...],
+    removed: tuple[tuple[int, ...], ...],
+    x: FloatArray,
+) -> None:
+    """Taking units out computes what silencing them computes."""
+    small = toolkit.shrink(weights, removed)
+    wanted = [
+        len(w) - len(gone) for w, gone in zip(weights, (*removed, ()), strict=True)
+    ]
+    got = [len(np.asarray(w)) for w in small]
+    expect(got == wanted, f"layers have {got} units left, expected {wanted}")
+    silenced, compact = x.astype(np.float64), x.astype(np.float64)
+    bound = np.abs(silenced)
+    for number, (full, part) in enumerate(zip(weights, small, strict=True)):
+        silenced = silenced @ full.T.astype(np.float64)
+        compact = compact @ np.asarray(part, np.float64).T
+        bound = bound @ np.abs(full.T.astype(np.float64))
+        if number < len(removed):
+            silenced[:, list(removed[number])] = 0
+            silenced, compact = np.maximum(silenced, 0), np.maximum(compact, 0)
+    terms = sum(w.shape[1] for w in weights)
+    allowed = 2 * terms * np.finfo(np.float64).eps * bound
+    expect(
+        bool((np.abs(silenced - compact) <= allowed).all()),
+        "the smaller network computes another function than the masked one",
+        weights=list(weights),
+        removed=removed,
+    )

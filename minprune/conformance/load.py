@@ -1,0 +1,35 @@
+"""Adapters by name."""
+
+import importlib
+import pkgutil
+
+from minprune._check import one_of
+from minprune.conformance import toolkits
+from minprune.conformance.adapter import Toolkit
+
+
+def adapter(name: str) -> Toolkit:
+    """The adapter of that name, made and ready.
+
+    Parameters
+    ----------
+    name : str
+        A module of `minprune.conformance.toolkits`, or ``pkg.mod:Class``.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or if its toolkit is not installed.
+    """
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        known = [found.name for found in pkgutil.iter_modules(toolkits.__path__)]
+        one_of("conformance", "adapter", module, known)
+        module, attribute = f"{toolkits.__name__}.{module}", "Adapter"
+    try:
+        made: Toolkit = getattr(importlib.import_module(module), attribute)()
+    except (ImportError, AttributeError) as why:
+        raise ValueError(
+            f"conformance: the adapter {name!r} cannot be made: {why}"
+        ) from why
+    return made

@@ -1,0 +1,1 @@
+"""Adapters: each imports its toolkit, in its own file, when it is made."""
