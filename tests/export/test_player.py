@@ -458,6 +458,9 @@ CHANGES = {
     r"layer 'pool': it is given samples of shape .* that holds a window": (
         lambda m, t: layer_of(m, "pool")["args"].update(kernel_size=99)
     ),
+    "layer 'pool': padding .* lets a window of 2 see padding alone": (
+        lambda m, t: layer_of(m, "pool")["args"].update(padding=2)
+    ),
     "layer 'fc1': it is given samples of shape": (
         lambda m, t: layer_of(m, "pool")["args"].update(kernel_size=4, stride=4)
     ),
@@ -489,6 +492,15 @@ def test_a_forged_file_is_refused_in_one_line(tmp_path, fault):
         player.load(tmp_path / "m")
     assert str(e.value).startswith(f"{tmp_path / 'm'}: ")
     assert "\n" not in str(e.value)
+
+
+def test_a_negative_variance_is_refused(tmp_path):
+    net = nn.Network(nn.BatchNorm(2), (2,))
+    net.root.buffers["running_var"][1] = -1
+    minprune.save(net, tmp_path / "m")
+    for play in (player.load, tiny.load):
+        with pytest.raises(ValueError, match="a running variance plus eps is not posi"):
+            play(tmp_path / "m")
 
 
 def test_a_file_without_a_manifest_is_refused(tmp_path):
