@@ -11,6 +11,7 @@ from minprune.nn.activation import (
     Softmax,
     Tanh,
 )
+from minprune.nn.cells import GRU, LSTM, RNN
 from minprune.nn.chain import Concat, Heads, Residual, Sequential, SqueezeExcite
 from minprune.nn.checkpoint import Checkpoint
 from minprune.nn.conv import Conv1d, Conv2d
@@ -31,7 +32,6 @@ from minprune.nn.network import Network
 from minprune.nn.norm import BatchNorm, LayerNorm
 from minprune.nn.optim import SGD, Adam, AdamW
 from minprune.nn.pool import AvgPool1d, AvgPool2d, GlobalAvgPool, MaxPool1d, MaxPool2d
-from minprune.nn.recurrent import GRU, LSTM, RNN
 from minprune.nn.regularize import FGSM, Penalized, group_lasso, hoyer_square, l1, l2
 from minprune.nn.train import Epoch, Procedure, Run, evaluate, train
 

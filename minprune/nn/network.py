@@ -6,7 +6,7 @@ samples are columns.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -22,7 +22,9 @@ from minprune._check import (
     positive_int,
 )
 from minprune._random import stream
-from minprune.nn.layer import EVAL, Layer, Mode, Shape, build
+from minprune.nn import tree
+from minprune.nn.layer import EVAL, Layer, Mode, Shape
+from minprune.nn.tree import join
 
 FORMAT = 1
 """Version of the manifest; a reader refuses a newer one and reads an older one."""
@@ -97,7 +99,7 @@ class Network:
     def parameters(self) -> dict[str, FloatArray]:
         """Every parameter by its dotted name: the arrays themselves, not copies."""
         return {
-            _join(name, key): array
+            join(name, key): array
             for name, layer in self.root.walk()
             for key, array in layer.params.items()
         }
@@ -105,7 +107,7 @@ class Network:
     def gradients(self) -> dict[str, FloatArray]:
         """The gradients of the last backward, under the names of `parameters`."""
         return {
-            _join(name, key): array
+            join(name, key): array
             for name, layer in self.root.walk()
             for key, array in layer.grads.items()
         }
@@ -113,7 +115,7 @@ class Network:
     def weights(self) -> dict[str, FloatArray]:
         """The prunable set in logical shape: linear, conv and recurrent weights."""
         return {
-            _join(name, key): array
+            join(name, key): array
             for name, layer in self.root.walk()
             for key, array in layer.weights().items()
         }
@@ -121,7 +123,7 @@ class Network:
     def masks(self) -> dict[str, BoolArray]:
         """A mask for every prunable weight, True where kept."""
         return {
-            _join(name, key): (
+            join(name, key): (
                 layer.masks[key].copy()
                 if key in layer.masks
                 else np.ones(weight.shape, np.bool_)
@@ -142,7 +144,7 @@ class Network:
     def owner(self, caller: str, weight: str) -> tuple[Layer, str]:
         """The layer that holds a prunable weight, and the weight's name in it."""
         owners = {
-            _join(name, key): (layer, key)
+            join(name, key): (layer, key)
             for name, layer in self.root.walk()
             for key in layer.prunable
         }
@@ -151,7 +153,7 @@ class Network:
     def holder(self, caller: str, name: str) -> tuple[Layer, str]:
         """The layer that holds a parameter, prunable or not, and its name in it."""
         holders = {
-            _join(path, key): (layer, key)
+            join(path, key): (layer, key)
             for path, layer in self.root.walk()
             for key in layer.params
         }
@@ -244,6 +246,16 @@ class Network:
         """A copy in another precision; complex128 carries a complex step."""
         return self.with_root(self.root.clone(dtype))
 
+    def with_root(self, root: Layer) -> Self:
+        """A network with the door of this one around another root."""
+        return type(self)(
+            root,
+            self.input_shape,
+            classes=self.classes,
+            scale=self.scale.copy(),
+            offset=self.offset.copy(),
+        )
+
     def bytes(self) -> int:
         """Resident bytes of what inference needs: arrays, indices included."""
         door = self.scale.nbytes + self.offset.nbytes
@@ -263,16 +275,13 @@ class Network:
             "format": FORMAT,
             "input_shape": list(self.input_shape),
             "classes": list(self.classes),
-            "root": _describe("", self.root),
+            "root": tree.describe("", self.root),
         }
 
     def state(self) -> dict[str, AnyArray]:
         """Every array under its dotted name, weights in their stored form."""
-        tensors = {"preprocess.scale": self.scale, "preprocess.offset": self.offset}
-        for name, layer in self.root.walk():
-            for key, array in layer.state().items():
-                tensors[_join(name, key)] = array
-        return tensors
+        door = {"preprocess.scale": self.scale, "preprocess.offset": self.offset}
+        return door | tree.state(self.root)
 
     @classmethod
     def from_state(
@@ -294,7 +303,7 @@ class Network:
                 f"again"
             )
         try:
-            root = _rebuild(manifest["root"])
+            root = tree.rebuild(manifest["root"])
             net = cls(
                 root,
                 tuple(manifest["input_shape"]),
@@ -315,28 +324,7 @@ class Network:
         ValueError
             If a tensor is missing, left over or of the wrong shape.
         """
-        taken = {"preprocess.scale", "preprocess.offset"}
-        for name, layer in self.root.walk():
-            prefix = f"{name}." if name else ""
-            below = tuple(f"{prefix}{child}." for child in layer.children)
-            mine = {
-                key[len(prefix) :]: array
-                for key, array in tensors.items()
-                if key.startswith(prefix)
-                and key not in taken
-                and not key.startswith(below)
-            }
-            if layer.params or layer.buffers:
-                try:
-                    layer.restore(mine)
-                except ValueError as why:
-                    raise ValueError(f"layer {name or 'root'}: {why}") from None
-                taken |= {prefix + key for key in mine}
-        if left := sorted(set(tensors) - taken):
-            raise ValueError(
-                f"Network: {len(left)} tensors belong to no layer, the first is "
-                f"{left[0]!r}; the manifest and the arrays are not of one network"
-            )
+        tree.restore(self.root, tensors, {"preprocess.scale", "preprocess.offset"})
 
     def _door(self, value: AnyArray | float) -> FloatArray:
         """A scale or offset with as many axes as a sample."""
@@ -354,45 +342,7 @@ class Network:
             )
         return array
 
-    def with_root(self, root: Layer) -> Self:
-        """A network with the door of this one around another root."""
-        return type(self)(
-            root,
-            self.input_shape,
-            classes=self.classes,
-            scale=self.scale.copy(),
-            offset=self.offset.copy(),
-        )
-
     def __repr__(self) -> str:
         text = json.dumps(list(self.input_shape))
         weights = sum(weight.size for weight in self.weights().values())
         return f"Network(input={text}, layers={len(self.layers())}, weights={weights})"
-
-
-def _join(layer: str, name: str) -> str:
-    """Dotted name of something inside a layer; the root has no name of its own."""
-    return f"{layer}.{name}" if layer else name
-
-
-def _describe(name: str, layer: Layer) -> dict[str, Any]:
-    """One node of the manifest."""
-    return {
-        "kind": layer.kind,
-        "name": name,
-        "args": layer.arguments(),
-        "children": [_describe(key, child) for key, child in layer.children.items()],
-    }
-
-
-def _rebuild(node: Mapping[str, Any]) -> Layer:
-    """The layer of one node, without its arrays."""
-    children = {child["name"]: _rebuild(child) for child in node["children"]}
-    if len(children) != len(node["children"]):
-        raise ValueError(f"Network: two children of a {node['kind']} share a name")
-    return build(node["kind"], node["args"], children)
-
-
-def named_layers(net: Network) -> Iterator[tuple[str, Layer]]:
-    """The layers that hold prunable weights, in order."""
-    return ((name, layer) for name, layer in net.root.walk() if layer.prunable)

@@ -128,6 +128,22 @@ def test_backward_can_be_asked_twice(layer, shape):
 
 
 @pytest.mark.parametrize(("layer", "shape"), ALL)
+def test_to_learn_is_to_go_backward_without_the_input(layer, shape):
+    layer = fresh(layer)
+    y = layer.forward(batch(layer, shape, 3))
+    dy = np.random.default_rng(1).normal(size=y.shape).astype(np.float32)
+    layer.backward(dy)
+    grads = {name: grad.copy() for name, grad in gradients(layer).items()}
+    for _, part in layer.walk():
+        part.grads.clear()
+    layer.learn(dy)
+    learned = gradients(layer)
+    assert learned.keys() == grads.keys()
+    for name, grad in grads.items():
+        assert_array_equal(learned[name], grad)
+
+
+@pytest.mark.parametrize(("layer", "shape"), ALL)
 def test_a_clone_shares_nothing_and_computes_the_same(layer, shape):
     layer = fresh(layer)
     x = batch(layer, shape, 2)

@@ -1,6 +1,7 @@
 """Networks for sequences: convolutions along time, and recurrent layers."""
 
 from minprune.nn.activation import Flatten, ReLU
+from minprune.nn.cells import GRU, LSTM
 from minprune.nn.chain import Sequential
 from minprune.nn.conv import Conv1d, Conv2d
 from minprune.nn.layer import Layer, Shape
@@ -9,7 +10,6 @@ from minprune.nn.models._registry import image, model, signal
 from minprune.nn.models.image import with_head
 from minprune.nn.norm import BatchNorm
 from minprune.nn.pool import GlobalAvgPool, MaxPool1d
-from minprune.nn.recurrent import GRU, LSTM
 
 
 @model
