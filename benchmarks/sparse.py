@@ -244,6 +244,93 @@ def conv_backward(seconds: float) -> Iterator[Row]:
             )
 
 
+def training(seconds: float) -> Iterator[Row]:
+    """One step of an MLP, 784-1024-1024-10, batch 128, SGD, against eager PyTorch."""
+    import numpy as np
+
+    from benchmarks import peers
+    from minprune import nn, sparse
+    from minprune.nn.loss import CrossEntropy
+
+    rng, batch = np.random.default_rng(6), 128
+    x = rng.random((batch, 784)).astype(np.float32)
+    labels = rng.integers(10, size=batch)
+    for sparsity in SPARSITIES:
+        net = nn.Network(nn.Sequential(*_mlp(nn)), (784,), seed=0)
+        hidden = [name for name in net.weights() if name != "4.weight"]
+        net.set_masks(
+            {n: rng.random(net.weights()[n].shape) >= sparsity for n in hidden}
+        )
+        small = sparse.compress(net)
+        step = sparse.compile(small, batch, loss=CrossEntropy(), optimizer=nn.SGD(1e-3))
+        stored = sum(int(mask.sum()) for mask in net.masks().values())
+        if (t := peers.torch()) is not None:
+            call, first = _torch_step(t, net, x, labels)
+            calls = {"torch eager": call}
+        else:
+            optimizer = nn.SGD(1e-3)
+            call, first = _numpy_step(nn, net, optimizer, x, labels)
+            calls = {"numpy (minprune dense)": call}
+        _check(np.array(step(x, labels)), np.array(first), {})
+        yield from _rows(
+            "training step",
+            "784-1024-1024-10",
+            batch,
+            sparsity,
+            6.0 * stored * batch,
+            lambda s=step: s(x, labels),
+            calls,
+            seconds,
+            30 * stored,
+        )
+
+
+def iot(seconds: float) -> Iterator[Row]:
+    """A small convolutional network, one sample, one call."""
+    import numpy as np
+
+    from benchmarks import peers
+    from minprune import nn, sparse
+
+    rng, sparsity = np.random.default_rng(7), 0.9
+    root = nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32 * 7 * 7, 128),
+        nn.ReLU(),
+        nn.Linear(128, 10),
+    )
+    net = nn.Network(root, (1, 28, 28), seed=0)
+    weights = net.weights()
+    net.set_masks({n: rng.random(w.shape) >= sparsity for n, w in weights.items()})
+    small = sparse.compress(net)
+    run, x = sparse.compile(small), rng.random((1, 1, 28, 28)).astype(np.float32)
+    calls = {"numpy (minprune dense)": lambda: net(x)}
+    model = _onnx_network(net)
+    if model is not None and (session := peers.onnx_session(model, x)) is not None:
+        calls["onnxruntime"] = session
+    if (t := peers.torch()) is not None:
+        calls["torch"] = _no_grad(t, _torch_network(t, net, x))
+    _check(run(x), net(x), calls)
+    stored = sum(int(mask.sum()) for mask in net.masks().values())
+    yield from _rows(
+        "iot network",
+        "1-16-32-128-10",
+        1,
+        sparsity,
+        2.0 * small.macs(),
+        lambda: run(x),
+        calls,
+        seconds,
+        6 * stored,
+    )
+
+
 def scaling(seconds: float) -> Iterator[Row]:
     """Time against stored weights, 10^3 to 10^7, batch 16: it should grow in proportion."""
     import numpy as np
@@ -281,6 +368,8 @@ WORKLOADS: dict[str, Callable[[float], Iterator[Row]]] = {
     "backward": backward,
     "conv": conv,
     "conv_backward": conv_backward,
+    "training": training,
+    "iot": iot,
     "scaling": scaling,
 }
 
@@ -334,7 +423,7 @@ def _forward(layer, x, sparse):
         return lambda: layer.forward(x)
     plan = sparse.compile(nn.Network(nn.Sequential(layer), x.shape[:-1]))
     raw = np.ascontiguousarray(np.moveaxis(x, -1, 0))
-    return lambda: np.moveaxis(plan(raw), 0, -1)
+    return lambda: plan(raw)
 
 
 def _no_grad(torch, call):
@@ -345,6 +434,121 @@ def _no_grad(torch, call):
             return call()
 
     return quiet
+
+
+def _mlp(nn):
+    """The layers of the network that is trained."""
+    return (
+        nn.Linear(784, 1024),
+        nn.ReLU(),
+        nn.Linear(1024, 1024),
+        nn.ReLU(),
+        nn.Linear(1024, 10),
+    )
+
+
+def _numpy_step(nn, net, optimizer, x, labels):
+    """A step of the dense engine, masks applied after it, and its first loss."""
+    from minprune.nn.loss import CrossEntropy
+
+    loss = CrossEntropy()
+
+    def call():
+        value, delta = loss(net.forward(net.enter(x), nn.Mode(training=True)), labels)
+        net.backward(delta)
+        optimizer.step(net.parameters(), net.gradients())
+        for _, layer in net.root.walk():
+            layer.apply_masks()
+        return value
+
+    return call, loss(net(x).T, labels)[0]
+
+
+def _torch_layers(torch, net):
+    """The same layers in PyTorch."""
+    made = {
+        "Linear": lambda a: torch.nn.Linear(a["in_features"], a["out_features"]),
+        "Conv2d": lambda a: torch.nn.Conv2d(
+            a["in_channels"], a["out_channels"], a["kernel_size"], padding=1
+        ),
+        "MaxPool2d": lambda a: torch.nn.MaxPool2d(a["kernel_size"]),
+        "ReLU": lambda a: torch.nn.ReLU(),
+        "Flatten": lambda a: torch.nn.Flatten(),
+    }
+    layers = []
+    for layer in net.root.children.values():
+        twin = made[layer.kind](layer.arguments())
+        with torch.no_grad():
+            for name, param in layer.params.items():
+                getattr(twin, name).copy_(torch.from_numpy(param))
+        layers.append(twin)
+    return torch.nn.Sequential(*layers)
+
+
+def _torch_network(torch, net, x):
+    """A forward pass of PyTorch."""
+    model, given = _torch_layers(torch, net).eval(), torch.from_numpy(x)
+    return lambda: model(given)
+
+
+def _torch_step(torch, net, x, labels):
+    """An eager step of PyTorch on the same weights, dense, and its first loss."""
+    model = _torch_layers(torch, net)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    loss = torch.nn.CrossEntropyLoss()
+    given, target = torch.from_numpy(x), torch.from_numpy(labels)
+
+    def call():
+        optimizer.zero_grad(set_to_none=True)
+        value = loss(model(given), target)
+        value.backward()
+        optimizer.step()
+        return value.detach()
+
+    with torch.no_grad():
+        first = float(loss(model(given), target))
+    return call, first
+
+
+def _onnx_network(net):
+    """A model of the small network, or None without onnx."""
+    from importlib.util import find_spec
+
+    if find_spec("onnx") is None:
+        return None
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes, weights, last = [], [], "x"
+    for name, layer in net.root.children.items():
+        inputs, options = [last], {}
+        for key, param in layer.params.items():
+            weights.append(numpy_helper.from_array(param, f"{name}.{key}"))
+            inputs.append(f"{name}.{key}")
+        if layer.kind == "Conv2d":
+            options = {"pads": [1, 1, 1, 1]}
+        elif layer.kind == "MaxPool2d":
+            options = {"kernel_shape": [2, 2], "strides": [2, 2]}
+        elif layer.kind == "Linear":
+            options = {"transB": 1}
+        kind = {
+            "Conv2d": "Conv",
+            "MaxPool2d": "MaxPool",
+            "Linear": "Gemm",
+            "ReLU": "Relu",
+        }
+        last = f"y{name}"
+        node = helper.make_node(
+            kind.get(layer.kind, layer.kind), inputs, [last], **options
+        )
+        nodes.append(node)
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, *shape])
+        for name, shape in (("x", net.input_shape), (last, net.output_shape))
+    ]
+    graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], weights)
+    opset = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+    return model.SerializeToString()
 
 
 def _onnx_conv(weight, shape):

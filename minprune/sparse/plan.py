@@ -77,7 +77,8 @@ class Plan:
         -------
         y : ndarray, shape (N, *output_shape)
         """
-        x = np.require(x, self.dtype, ["C", "ALIGNED", "WRITEABLE"])
+        if not (isinstance(x, np.ndarray) and x.dtype == self.dtype and x.flags.carray):
+            x = np.require(x, self.dtype, ["C", "ALIGNED", "WRITEABLE"])
         count = len(x)
         if x.size != count * self.input_size:
             raise ValueError(
@@ -100,6 +101,9 @@ class Plan:
                 f"{self.dtype} of shape {(count, *self.output_shape)}"
             )
         flat, written = x.reshape(-1), out.reshape(-1)
+        if 0 < count <= self.batch:
+            self._run(*self._arrays, flat, written, count)
+            return out
         size = written.size // max(count, 1)
         for first in range(0, count, self.batch):
             samples = min(self.batch, count - first)

@@ -13,6 +13,7 @@ import numpy as np
 
 from minprune._check import LANE, FloatArray, IntArray
 from minprune.sparse.kernels._jit import kernel, part
+from minprune.sparse.kernels._lanes import item
 from minprune.sparse.kernels.strips import Frame, product, slices
 
 ENTER, MOVE, PRODUCT, COLUMN, POOL, LEAVE = range(6)
@@ -238,35 +239,77 @@ def move(operands: IntArray, constants: FloatArray, arena: FloatArray) -> None:
 
 @kernel
 def pool(operands: IntArray, arena: FloatArray) -> None:
-    """Every output position looks through its window, where that lies on the plane."""
+    """Every tap of the window over a row of output positions, where it is on the plane.
+
+    A single sample runs along the row, several run within each position.
+    """
     x, x_channel, x_row, y = operands[0], operands[1], operands[2], operands[3]
     channels, rows, columns, lanes = operands[4:8]
     kh, kw, sh, sw, top, left, height, width = operands[8:16]
     mean = operands[16] != 0
     empty = arena.dtype.type(0.0 if mean else -np.inf)
     share = arena.dtype.type(1.0 / (kh * kw))
+    inside = (rows - 1) * sh + kh <= height and (columns - 1) * sw + kw <= width
+    pairs = lanes == 1 and kh == 2 and kw == 2 and top == 0 and left == 0 and inside
     for c in range(channels):
         for p in range(rows):
-            for q in range(columns):
-                made = y + ((c * rows + p) * columns + q) * lanes
-                target = arena[made : made + lanes]
-                for n in range(lanes):
-                    target[n] = empty
-                for h in range(max(0, p * sh - top), min(height, p * sh - top + kh)):
-                    for w in range(
-                        max(0, q * sw - left), min(width, q * sw - left + kw)
-                    ):
-                        seen = x + c * x_channel + h * x_row + w * lanes
-                        source = arena[seen : seen + lanes]
-                        for n in range(lanes):
-                            value = source[n]
-                            if mean:
-                                target[n] += value
-                            elif not (value <= target[n]) and target[n] == target[n]:
-                                target[n] = value
-                if mean:
-                    for n in range(lanes):
-                        target[n] *= share
+            made = y + (c * rows + p) * columns * lanes
+            if pairs and not mean:  # nearly every small network's, worth its own loop
+                at = x + c * x_channel + p * sh * x_row
+                for q in range(columns):
+                    above = larger(item(arena, at), item(arena, at + 1))
+                    below = larger(item(arena, at + x_row), item(arena, at + x_row + 1))
+                    arena[made + q] = larger(above, below)
+                    at += sw
+                continue
+            arena[made : made + columns * lanes] = empty
+            for h in range(max(0, p * sh - top), min(height, p * sh - top + kh)):
+                for j in range(kw):
+                    first = max(0, -((j - left) // sw))
+                    last = min(columns, (width - 1 + left - j) // sw + 1)
+                    seen = x + c * x_channel + h * x_row + (j - left) * lanes
+                    if lanes == 1:
+                        tap(
+                            arena,
+                            seen + first * sw,
+                            sw,
+                            made + first,
+                            last - first,
+                            mean,
+                        )
+                        continue
+                    for q in range(first, last):
+                        tap(
+                            arena,
+                            seen + q * sw * lanes,
+                            1,
+                            made + q * lanes,
+                            lanes,
+                            mean,
+                        )
+            if mean:
+                for n in range(columns * lanes):
+                    arena[made + n] *= share
+
+
+@part
+def tap(
+    arena: FloatArray, seen: int, step: int, made: int, count: int, mean: bool
+) -> None:
+    """Add `count` numbers, `step` apart, to what stands at `made`; or keep the larger."""
+    source, target = arena[seen:], arena[made : made + count]
+    if mean:
+        for n in range(count):
+            target[n] += source[n * step]
+    else:
+        for n in range(count):
+            target[n] = larger(target[n], source[n * step])
+
+
+@part
+def larger(old: float, new: float) -> float:
+    """The larger of two numbers; a NaN is larger than any."""
+    return new if new > old or new != new else old
 
 
 @part

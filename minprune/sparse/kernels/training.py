@@ -146,9 +146,9 @@ def step(
                     gradients[bias + i] += arena[dy + i * lanes + n]
         elif code == MASK:
             y, dy, size = operands[:3]
+            passed, delta = arena[y : y + size], arena[dy : dy + size]
             for i in range(size):
-                if not arena[y + i] > 0:
-                    arena[dy + i] = 0
+                delta[i] = delta[i] if passed[i] > 0 else 0
         elif code == LOSS:
             loss[0] = cross_entropy(operands, arena, labels, samples, rule[0])
         else:
