@@ -159,7 +159,7 @@ def test_an_excluded_layer_tied_to_others_is_refused_by_name():
 
 
 def test_time_is_a_cost_like_any_other():
-    """How much time goes cannot be asserted on a shared machine; that it is kept can."""
+    """How much goes cannot be asserted on a shared machine, but that it is no more."""
     net = chain(16, 64, 64, 2)
     x = np.random.default_rng(0).normal(size=(8, 16))
     seconds = latency(x, seconds=0.01)
