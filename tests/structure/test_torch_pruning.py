@@ -155,9 +155,7 @@ def test_the_groups_are_the_same(name):
 
 
 def test_in_a_grouped_convolution_one_channel_of_theirs_cannot_go_alone():
-    """Its group names one channel; without its like in the other group, the layer that
-    is left has 7 channels for 2 groups. Here the unit has both, and the network runs.
-    """
+    """Its graph names one channel, which leaves 7 for 2 groups; here a unit is two."""
     net = NETS["grouped"]
     module, x = twin(net), torch.zeros(1, *net.input_shape)
     graph = tp.DependencyGraph().build_dependency(module, example_inputs=x)
@@ -241,9 +239,8 @@ def test_the_same_scores_leave_the_same_network(name, scope):
 @pytest.mark.parametrize("name", [name for name in NETS if name != "grouped"])
 @pytest.mark.parametrize("scope", ["layer", "network"])
 def test_group_magnitude_is_theirs(name, scope):
-    """But for grouped convolutions: there they take the mean over a unit's channels for
-    what makes it and the sum for what reads it; here both are sums.
-    """
+    # Not so in grouped convolutions: there they take the mean over a unit's channels
+    # for what makes it and the sum for what reads it; here both are sums.
     net = NETS[name]
     scores = {
         space: group_magnitude(rows) for space, rows in coupled_norms(net).items()
