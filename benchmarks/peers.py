@@ -149,7 +149,7 @@ def inspector_executor(matrix: Any, x: np.ndarray) -> Call:
 
 
 def onnx_session(model: bytes, x: np.ndarray) -> Call | None:
-    """By onnxruntime on one thread, input and output bound beforehand; None if missing."""
+    """Onnxruntime on one thread, input and output bound beforehand, or None."""
     if find_spec("onnxruntime") is None:
         return None
     import onnxruntime

@@ -140,7 +140,7 @@ def backward(seconds: float) -> Iterator[Row]:
 
 
 def conv(seconds: float) -> Iterator[Row]:
-    """3x3 convolutions forward, batch 32 through the layer, one sample through a plan."""
+    """3x3 convolutions: batch 32 through the layer, one sample through a plan."""
     import numpy as np
 
     from benchmarks import peers
@@ -332,7 +332,7 @@ def iot(seconds: float) -> Iterator[Row]:
 
 
 def scaling(seconds: float) -> Iterator[Row]:
-    """Time against stored weights, 10^3 to 10^7, batch 16: it should grow in proportion."""
+    """Time against stored weights, 10^3 to 10^7: it should grow in proportion."""
     import numpy as np
 
     from minprune import sparse

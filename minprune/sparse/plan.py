@@ -24,6 +24,7 @@ from minprune.nn.layer import Layer, Shape
 from minprune.nn.network import Network
 from minprune.nn.pool import AvgPool, Pooling
 from minprune.sparse.base import SparseLayer
+from minprune.sparse.bsr import BSR
 from minprune.sparse.csr import CSR
 from minprune.sparse.products import Pattern, numba_is_there
 from minprune.sparse.training import TrainingStep, plan_step
@@ -319,23 +320,32 @@ class _Builder:
 
     def store(
         self, rows: Any, values: FloatArray, layer: Layer
-    ) -> tuple[int, int, int, int]:
-        """Places of a layer's cuts and stored weights, their count, and of its bias."""
+    ) -> tuple[int, int, int, int, int]:
+        """Places of cuts, offsets (and how many), values and bias of a layer."""
         flat = values.reshape(-1)
         cuts = self.keep(self.cuts, rows.cuts)
         stored = self.keep(self.offsets, rows.offsets)
-        self.keep(self.weights, flat if rows.order is None else flat[rows.order])
+        ordered = flat if rows.order is None else flat[rows.order]
+        kept = self.keep(self.weights, ordered)
         bias = layer.params.get("bias", np.zeros(rows.outputs, self.dtype))
-        return cuts, stored, len(rows.offsets), self.keep(self.constants, bias)
+        return cuts, stored, len(rows.offsets), kept, self.keep(self.constants, bias)
 
     def linear(self, layer: Layer, name: str, view: _View, shape: Shape) -> _View:
         """A strip product, or a gather for a single sample."""
+        from minprune.sparse.kernels import BlockProducts
         from minprune.sparse.kernels.linear import LinearProducts, frame
 
         pattern, values = self.weighted(layer)
         layouts = LinearProducts(pattern).rows
         view = self.contiguous(view)
         made = self.place(pattern.shape[0], 1, 1)
+        if (
+            self.lanes == 1
+            and BlockProducts.fits(pattern)
+            and pattern.block[0] % LANE == 0
+        ):
+            self.blocks(pattern, values, layer, view, made)
+            return made
         if self.lanes == 1:
             self.column(layouts.narrow, values, layer, view, made)
             return made
@@ -344,6 +354,30 @@ class _Builder:
         places = self.store(rows, values, layer)
         self.operations.append(self.program.Product(view.at, made.at, *places, where))
         return made
+
+    def blocks(
+        self, pattern: BSR, values: FloatArray, layer: Layer, view: _View, made: _View
+    ) -> None:
+        """Down blocks of one column."""
+        from minprune.sparse.kernels import BlockProducts
+
+        rows = BlockProducts(pattern).blocks.narrow
+        stored = self.keep(self.offsets, rows.offsets)
+        held, height, outputs = len(values), pattern.block[0], pattern.shape[0]
+        bias = layer.params.get("bias", np.zeros(outputs, self.dtype))
+        self.operations.append(
+            self.program.Blocks(
+                view.at,
+                made.at,
+                self.keep(self.cuts, rows.cuts),
+                stored,
+                held,
+                self.keep(self.weights, values.reshape(-1)),
+                height,
+                self.keep(self.constants, bias),
+                outputs,
+            )
+        )
 
     def column(
         self, rows: Any, values: FloatArray, layer: Layer, view: _View, made: _View
@@ -357,13 +391,13 @@ class _Builder:
         cuts = self.keep(self.cuts, slices.cuts)
         lanes = self.keep(self.cuts, slices.rows)
         stored = self.keep(self.offsets, slices.offsets)
-        self.keep(self.weights, slices.values)
+        kept = self.keep(self.weights, slices.values)
         bias = layer.params.get("bias", np.zeros(rows.outputs, self.dtype))
         start = self.keep(self.constants, np.append(bias, self.dtype.type(0)))
         held, outputs, count = len(slices.values), rows.outputs, len(slices.cuts) - 1
         self.operations.append(
             self.program.Column(
-                view.at, made.at, cuts, count, lanes, stored, held, start, outputs
+                view.at, made.at, cuts, count, lanes, stored, held, kept, start, outputs
             )
         )
 
@@ -433,7 +467,9 @@ class _Builder:
                 fused = last._replace(frame=last.frame._replace(relu=1))
                 self.operations[-1] = fused
                 return view
-            if isinstance(last, self.program.Column | self.program.Move):
+            if isinstance(
+                last, self.program.Column | self.program.Blocks | self.program.Move
+            ):
                 self.operations[-1] = last._replace(relu=1)
                 return view
         made = self.place(view.channels, view.rows, view.columns)

@@ -82,14 +82,16 @@ def test_a_plan_computes_what_the_network_computes(make, density, batch):
     assert_array_equal(run(x[:1]), run(x[:1].copy()), "a call leaves nothing behind")
 
 
-def test_blocks_are_planned_too():
-    net = mlp()
+@pytest.mark.parametrize("height", [4, 16])
+def test_blocks_are_planned_too(height):
+    root = nn.Sequential(nn.Linear(30, 48), nn.ReLU(), nn.Linear(48, 3))
+    net = nn.Network(root, (30,), seed=3)
     rng = np.random.default_rng(6)
-    mask = np.repeat(rng.random((10, 300)) < 0.3, 4, axis=0)
-    net.set_masks({"0.weight": mask})
+    kept = rng.random((48 // height, 30)) < 0.3
+    net.set_masks({"0.weight": np.repeat(kept, height, axis=0)})
     small = sparse.compress(net)
-    assert small.layers()["0"].pattern.format == "bsr"
-    x = rng.normal(size=(20, 300)).astype(np.float32)
+    assert small.layers()["0"].pattern.block == (height, 1)
+    x = rng.normal(size=(20, 30)).astype(np.float32)
     for batch in BATCHES:
         assert_allclose(sparse.compile(small, batch)(x), net(x), rtol=1e-4, atol=1e-5)
 

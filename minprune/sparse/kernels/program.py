@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minprune._check import LANE, FloatArray, IntArray
+from minprune.sparse.kernels import block
 from minprune.sparse.kernels._jit import kernel, part
 from minprune.sparse.kernels._lanes import item
 from minprune.sparse.kernels.strips import Frame, product, slices
 
-ENTER, MOVE, PRODUCT, COLUMN, POOL, LEAVE = range(6)
+ENTER, MOVE, PRODUCT, COLUMN, BLOCKS, POOL, LEAVE = range(7)
 
 NUMBERS = 24
 """Length of a row of the table: the longest operation and its code."""
@@ -62,6 +63,7 @@ class Product(NamedTuple):
     cuts: int
     stored: int
     held: int
+    values: int
     start: int
     frame: Frame
     code: int = PRODUCT
@@ -77,10 +79,28 @@ class Column(NamedTuple):
     rows: int
     stored: int
     held: int
+    values: int
     start: int
     outputs: int
     relu: int = 0
     code: int = COLUMN
+
+
+class Blocks(NamedTuple):
+    """Stored blocks of one column times one sample, as `block.column`."""
+
+    x: int
+    y: int
+    cuts: int
+    stored: int
+    held: int
+    """Blocks."""
+    values: int
+    height: int
+    start: int
+    outputs: int
+    relu: int = 0
+    code: int = BLOCKS
 
 
 class Pool(NamedTuple):
@@ -142,14 +162,14 @@ def run(
     for row in range(len(table)):
         code, operands = table[row, 0], table[row, 1:]
         if code == PRODUCT:
-            seen, made, first, stored, held, start = operands[:6]
-            frame = operands[6:15]
+            seen, made, first, stored, held, values, start = operands[:7]
+            frame = operands[7:16]
             product(
                 frame,
                 cuts[first : first + (frame[1] + 1) * frame[0]],
                 offsets[stored : stored + held],
                 None,
-                weights[stored : stored + held],
+                weights[values : values + held],
                 constants[start : start + frame[0]],
                 arena[seen:],
                 arena[made:],
@@ -158,16 +178,32 @@ def run(
             )
         elif code == COLUMN:
             seen, made, first, count, rows, stored, held = operands[:7]
-            start, outputs, relu = operands[7:10]
+            values, start, outputs, relu = operands[7:11]
             slices(
                 cuts[first : first + count + 1],
                 cuts[rows : rows + count * LANE],
                 offsets[stored : stored + held],
-                weights[stored : stored + held],
+                weights[values : values + held],
                 constants[start : start + outputs + 1],
                 arena[seen:],
                 arena[made : made + outputs + 1],
                 relu != 0,
+            )
+        elif code == BLOCKS:
+            seen, made, first, stored, held, values, height = operands[:7]
+            start, outputs, relu = operands[7:10]
+            rows = outputs // height
+            block.column(
+                height,
+                cuts[first : first + 2 * rows],
+                offsets[stored : stored + held],
+                weights[values : values + held * height],
+                constants[start : start + outputs],
+                arena[seen:],
+                arena[made : made + outputs],
+                relu != 0,
+                0,
+                rows,
             )
         elif code == MOVE:
             move(operands, constants, arena)
@@ -296,7 +332,7 @@ def pool(operands: IntArray, arena: FloatArray) -> None:
 def tap(
     arena: FloatArray, seen: int, step: int, made: int, count: int, mean: bool
 ) -> None:
-    """Add `count` numbers, `step` apart, to what stands at `made`; or keep the larger."""
+    """Add `count` numbers, `step` apart, to those at `made`; or keep the larger."""
     source, target = arena[seen:], arena[made : made + count]
     if mean:
         for n in range(count):
