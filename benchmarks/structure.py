@@ -1,0 +1,98 @@
+"""Networks with half of their channels: smaller, and faster by how much of what is due.
+
+    python -m benchmarks.structure [--batch 32] [--threads 1] [--json]
+
+LeNet-5 on 28x28, and ResNet-20 and MobileNetV2 (width 0.35) on 32x32. The lower half of
+the units of every space goes, by L1 norm. Before anything is timed, the smaller network
+is checked against the masked one, to the rounding bound. Then both take turns. Of the
+multiply-adds a share goes, of the time a share goes; the last column is the second over
+the first. Thread counts are set before BLAS is loaded, so each is a run of its own.
+"""
+
+import argparse
+import json
+import os
+
+CASES = {
+    "lenet5": ((1, 28, 28), {}),
+    "resnet20": ((3, 32, 32), {}),
+    "mobilenet_v2": ((3, 32, 32), {"width": 0.35}),
+}
+
+DUE = 0.6
+"""The share of what the multiply-adds promise that the time has to keep."""
+
+
+def main() -> int:
+    """Print a line for each network; 1 if one of them is slower than is due."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=4.0, help="timing of each")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(options.threads)
+
+    rows = [halved(name, options.batch, options.seconds) for name in CASES]
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        line = "{network:<14}{what:<12}{before:>14}{after:>14}{gone:>9.1%}"
+        for row in rows:
+            for what in ("weights", "bytes", "macs", "milliseconds"):
+                before, after = row["before"][what], row["after"][what]
+                gone = 1 - after / before
+                print(
+                    line.format(
+                        network=row["network"] if what == "weights" else "",
+                        what=what,
+                        before=f"{before:,.6g}" if what == "milliseconds" else before,
+                        after=f"{after:,.6g}" if what == "milliseconds" else after,
+                        gone=gone,
+                    )
+                )
+            print(f"{'':<14}time kept of what is due: {row['kept_of_due']:.2f}")
+    return 0 if all(row["kept_of_due"] >= DUE for row in rows) else 1
+
+
+def halved(name: str, batch: int, seconds: float) -> dict[str, object]:
+    """One network before and after, checked and timed."""
+    import numpy as np
+
+    from benchmarks.timing import race
+    from minprune import metrics, nn, prune, structure
+
+    shape, options = CASES[name]
+    net = nn.Network(nn.models.MODELS[name](shape, 10, **options), shape, seed=0)
+    choice = prune.Channels("l1_norm", scope="layer").choice(net, None, 0.5)
+    smaller = structure.remove(net, choice.removal)
+    masked = structure.mask_units(net, choice.removal)
+    x = np.random.default_rng(0).random((batch, *shape), np.float32)
+    found = metrics.agreement(masked(x), smaller(x), metrics.rounding_bound(masked, x))
+    if not found.agree:
+        raise RuntimeError(f"{name}: masked and smaller differ beyond rounding")
+
+    times = race({"before": lambda: net(x), "after": lambda: smaller(x)}, seconds)
+    before, after = (
+        {
+            "weights": int(structure.weights(each)),
+            "bytes": int(structure.stored_bytes(each)),
+            "macs": int(structure.multiply_adds(each)),
+            "milliseconds": times[key] / 1e3,
+        }
+        for key, each in (("before", net), ("after", smaller))
+    )
+    of_time = 1 - after["milliseconds"] / before["milliseconds"]
+    of_work = 1 - after["macs"] / before["macs"]
+    return {
+        "network": name,
+        "batch": batch,
+        "before": before,
+        "after": after,
+        "kept_of_due": of_time / of_work,
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
