@@ -1,8 +1,5 @@
 """Selection: clauses M.1 to M.5 against one-at-a-time removal, then the edges."""
 
-import math
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -325,17 +322,3 @@ def test_a_previous_mask_has_the_shape_of_the_scores_and_is_boolean(mask):
 def test_lowest_refuses_a_count_outside_the_array(count):
     with pytest.raises(ValueError, match=f"lowest: count is {count}"):
         lowest(np.ones(3), count)
-
-
-def test_ten_million_scores_take_at_most_four_partitions():
-    """Both are timed in turns and the best of each counts: load only ever adds time."""
-    scores = np.random.default_rng(0).normal(size=10_000_000)
-    count, best = 9_000_000, {np.partition: math.inf, select: math.inf}
-    for _ in range(20):
-        for work, last in ((np.partition, {"kth": count}), (select, {"count": count})):
-            start = time.perf_counter()
-            work(scores, **last)
-            best[work] = min(best[work], time.perf_counter() - start)
-        if best[select] <= 4 * best[np.partition]:
-            return
-    pytest.fail(f"selection took {best[select] / best[np.partition]:.1f} partitions")

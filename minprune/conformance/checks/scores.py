@@ -105,14 +105,14 @@ def _file(name: str, needs: tuple[str, ...], formula: Formula) -> None:
 
     body.__name__ = f"score_{name}"
     body.__doc__ = f"{name} is its published formula."
-    check(f"C.{name}", evidence, strategies.evidence)(body)
+    check("C.2", evidence, strategies.evidence)(body)
 
 
 for _name, (_needs, _formula) in FORMULAS.items():
     _file(_name, _needs, _formula)
 
 
-@check("C.0", evidence)
+@check("C.1", evidence)
 def evidence_is_left_alone(toolkit: Toolkit, given: Evidence) -> None:
     """Scoring changes nothing that was given."""
     used = {"weight": given["weight"].copy()}
