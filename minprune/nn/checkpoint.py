@@ -144,9 +144,9 @@ def _identity(run: Run, procedures: Sequence[Procedure]) -> dict[str, Any]:
     return {
         "seed": run.seed,
         "epochs": run.epochs,
-        "steps_per_epoch": run.steps_per_epoch,
+        "batch_size": run.batch_size,
         "samples": len(run.data.train),
-        "optimizer": type(run.optimizer).__name__,
+        "optimizer": repr(run.optimizer),
         "procedures": [type(procedure).__name__ for procedure in procedures],
     }
 

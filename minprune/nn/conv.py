@@ -29,7 +29,8 @@ from minprune.nn.layer import (
 from minprune.nn.window import Padding, Size, Window, plane_shape, planes, window
 
 SCRATCH = 4 * 2**20
-"""Bytes of unfolded patches held at once: about what stays in a second-level cache."""
+"""Bytes of unfolded patches held at once (one row of output may need more): about what
+stays in the caches."""
 
 
 class _Scratch(threading.local):
@@ -40,8 +41,6 @@ class _Scratch(threading.local):
     def array(self, shape: Shape, dtype: np.dtype[Any]) -> FloatArray:
         """Uninitialized, and valid until the next call."""
         size = math.prod(shape) * dtype.itemsize
-        if size > SCRATCH:
-            return np.empty(shape, dtype)
         if size > self.memory.size:
             self.memory = np.empty(size, np.uint8)
         return self.memory[:size].view(dtype).reshape(shape)

@@ -47,6 +47,11 @@ class Optimizer:
         self.steps = 0
         self.slots: dict[str, Arrays] = {}
 
+    def __repr__(self) -> str:
+        known = {"steps", "slots", "slot_names"}
+        settings = (f"{k}={v!r}" for k, v in vars(self).items() if k not in known)
+        return f"{type(self).__name__}({', '.join(settings)})"
+
     def fresh(self) -> Self:
         """The same rule with nothing remembered."""
         twin = object.__new__(type(self))

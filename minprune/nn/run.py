@@ -33,6 +33,7 @@ class Run:
     seed: int
     epochs: int
     steps_per_epoch: int
+    batch_size: int = 0
     step: int = 0
     epoch: int = 0
     reparameterized: dict[str, "Reparameterization"] = field(default_factory=dict)

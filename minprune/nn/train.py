@@ -152,6 +152,7 @@ def train(
         seed,
         epochs,
         len(plan),
+        batch_size,
     )
     for procedure in procedures:
         procedure.begin(run)
@@ -278,10 +279,11 @@ def _step(
 def _all_finite(run: Run, loss: float, grads: dict[str, FloatArray]) -> None:
     """Stop a run that has left the numbers, saying where."""
     where = "" if np.isfinite(loss) else "loss"
-    for name, grad in grads.items():
-        # One sum tells in half the time that all is well; it may also overflow.
-        if not (where or np.isfinite(grad.sum()) or np.isfinite(grad).all()):
-            where = f"gradient of {name}"
+    with np.errstate(over="ignore", invalid="ignore"):
+        for name, grad in grads.items():
+            # One sum tells in half the time that all is well; it may also overflow.
+            if not (where or np.isfinite(grad.sum()) or np.isfinite(grad).all()):
+                where = f"gradient of {name}"
     if where:
         raise FloatingPointError(
             f"train: the {where} is not finite at step {run.step} (epoch {run.epoch}); "

@@ -1,5 +1,7 @@
 """Every piece of evidence against its definition, on networks small enough for it."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -455,6 +457,18 @@ def test_evaluation_mode_and_the_network_left_alone():
     for name, array in net.state().items():
         assert_array_equal(array, before[name])
     assert not net.gradients()
+
+
+def test_memory_does_not_grow_with_the_examples():
+    needs = ["fisher_diag", "gram", "kfac_g", "hess_diag", "hessian_grad"]
+    rng, peaks = np.random.default_rng(0), []
+    x, y = rng.normal(size=(640, 2, 4, 4)), rng.integers(3, size=640)
+    for examples in (32, 640):
+        tracemalloc.start()
+        collect(conv_network(), (x, y), needs, examples=examples, batch=32)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_examples_are_drawn_by_the_seed_and_none_means_all():

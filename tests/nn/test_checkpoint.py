@@ -136,15 +136,18 @@ def test_a_finished_run_is_not_repeated(tmp_path, never_killed):
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     checkpoint, ds = finished(tmp_path)
     net, _ = killable.build()
-    with pytest.raises(ValueError, match=r"with seed 5, but this run has 6; repeat"):
-        nn.train(
-            net,
-            ds,
-            epochs=killable.EPOCHS,
-            batch_size=killable.BATCH,
-            checkpoint=checkpoint,
-            seed=6,
-        )
+    same = {"epochs": killable.EPOCHS, "batch_size": killable.BATCH, "seed": 5}
+    for change, message in [
+        ({"seed": 6}, r"with seed 5, but this run has 6; repeat that run"),
+        ({"batch_size": 8}, r"with batch_size 16, but this run has 8"),
+        (
+            {"optimizer": nn.Adam(1e-3)},
+            r"with optimizer 'Adam\(lr=0\.005, .* has 'Adam\(lr=0\.001",
+        ),
+    ]:
+        options = same | {"optimizer": nn.Adam(5e-3)} | change
+        with pytest.raises(ValueError, match=message):
+            nn.train(net, ds, checkpoint=checkpoint, **options)
 
 
 @pytest.mark.parametrize(

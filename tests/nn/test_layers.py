@@ -1,5 +1,7 @@
 """Every layer against its definition: forward by loops, backward by a complex step."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,6 +38,17 @@ def test_convolution_in_single_rows_is_the_same(case):
         assert_allclose(layer.backward(dy), dx, rtol=1e-12, atol=1e-12)
     for name, grad in grads.items():
         assert_allclose(layer.grads[name], grad, rtol=1e-12, atol=1e-12)
+
+
+def test_convolution_unfolds_into_bounded_scratch_memory():
+    """One row of all patches would take 30 MB, all rows 460 MB."""
+    layer, x = nn.Conv2d(16, 2, 3), np.ones((16, 18, 18, 3200), np.float32)
+    tracemalloc.start()
+    y = layer.forward(x)
+    layer.learn(np.ones_like(y))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * y.nbytes + 16 * 9 * 16 * 3200 * 4 + 2**20
 
 
 @given(drawn.pools())
