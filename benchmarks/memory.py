@@ -2,9 +2,9 @@
 
     python -m benchmarks.memory [--sparsity 0.99] [--json]
 
-An MLP of 20 million dense weights takes three steps of SGD with momentum at batch 128,
-once held densely and once built sparse, no dense array ever made. Each runs in a process
-of its own; what counts is the peak above the interpreter with its imports.
+An MLP of 20 million dense weights takes three steps of SGD with momentum at batch
+128, once held densely and once built sparse, no dense array ever made. Each runs in a
+process of its own; what counts is the peak above the interpreter with its imports.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import json
 import resource
 import subprocess
 import sys
+from itertools import pairwise
 
 WIDTHS = (4096, 3072, 2048, 512, 10)
 """20.2 million weights in all."""
@@ -41,7 +42,7 @@ def measure(form: str, sparsity: float) -> int:
     before = _resident()
 
     layers: list[nn.Layer] = []
-    for inputs, outputs in zip(WIDTHS[:-1], WIDTHS[1:], strict=True):
+    for inputs, outputs in pairwise(WIDTHS):
         if form == "dense":
             layers.append(nn.Linear(inputs, outputs))
         else:

@@ -21,7 +21,7 @@ from minprune._check import (
     one_of,
     positive_int,
 )
-from minprune.files import stored
+from minprune.files import LIMIT_BYTES, stored
 from minprune.nn.layer import EVAL, Layer, Mode, Shape, as_given
 from minprune.sparse.bsr import BSR
 from minprune.sparse.csr import CSR
@@ -82,6 +82,11 @@ class SparseLayer(Layer):
 
     def new_weight(self, shape: Shape) -> FloatArray:
         """See `Layer.new_weight`; nothing is stored yet."""
+        if 4 * (shape[0] + 1) > LIMIT_BYTES:
+            raise ValueError(
+                f"{self.kind}: the row pointers of a weight of shape {shape} take more "
+                f"than the limit of {LIMIT_BYTES} bytes"
+            )
         self.logical_shape = shape
         self.pattern = self._pattern_in((shape[0], int(np.prod(shape[1:]))))
         self.masks = cast("dict[str, BoolArray]", PatternMask(self))

@@ -74,9 +74,7 @@ def test_ranges_of_rows_make_up_the_whole():
     def run(ranges):
         y = np.full(12 * 16, np.nan, np.float32)
         for first, last in ranges:
-            strips.product(
-                where.numbers(), *rows[:3], values, start, x, y, first, last
-            )
+            strips.product(where.numbers(), *rows[:3], values, start, x, y, first, last)
         return y
 
     whole = run([(0, 12)])
@@ -92,7 +90,8 @@ def digest():
         case(Linear(9, 7), (9, 5), in_blocks=(2, 3)),
         case(Conv2d(2, 3, 3, stride=2, padding=1), (2, 5, 4, 3)),
     ):
-        loops, values = multipliers(drawn.sparse)["loops"], drawn.sparse.params["weight"]
+        loops = multipliers(drawn.sparse)["loops"]
+        values = drawn.sparse.params["weight"]
         found.update(loops.forward(values, None, drawn.x).tobytes())
         found.update(loops.input_gradient(values, drawn.dy, drawn.x).tobytes())
         found.update(loops.weight_gradient(drawn.x, drawn.dy).tobytes())
@@ -134,7 +133,7 @@ def test_the_suite_passes_on_older_processors(name, features, tmp_path):
 
 
 def test_without_numba_the_answers_are_the_same(tmp_path):
-    """scipy multiplies instead, says so once, and rounds no worse."""
+    """Products by scipy instead; it is said once, and rounds no worse."""
     code = """
         import sys, warnings
         sys.modules["numba"] = None

@@ -147,7 +147,7 @@ def test_any_memory_will_do():
 
 def test_what_cannot_be_planned_is_refused():
     net = nn.Network(nn.Sequential(nn.Linear(3, 4), nn.Tanh()), (3,), seed=0)
-    with pytest.raises(ValueError, match="layer 1 is a Tanh, which has no compiled form"):
+    with pytest.raises(ValueError, match="layer 1 is a Tanh, which has no compiled"):
         sparse.compile(net)
     with pytest.raises(ValueError, match="batch is 129; a pass carries 128 at most"):
         sparse.compile(mlp(), 129)

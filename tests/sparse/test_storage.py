@@ -43,10 +43,10 @@ def test_blocks_give_back_weight_and_mask(drawn, height, width):
     assert_array_equal(pattern.mask(), mask)
     assert_array_equal(pattern.scatter(values), np.where(mask, weight, 0))
     assert pattern.stored == mask.sum()
-    dense = pattern.matrix(values).toarray()
-    assert_array_equal(dense[: mask.shape[0], : mask.shape[1]], np.where(mask, weight, 0))
-    assert not dense[mask.shape[0] :].any()
-    assert not dense[:, mask.shape[1] :].any()
+    dense, (rows, columns) = pattern.matrix(values).toarray(), mask.shape
+    assert_array_equal(dense[:rows, :columns], np.where(mask, weight, 0))
+    assert not dense[rows:].any()
+    assert not dense[:, columns:].any()
 
 
 def test_the_matrix_lives_on_the_same_memory():

@@ -9,6 +9,9 @@ fastmath   off. Reordering a sum, or assuming that no NaN occurs, changes a defi
 cache      on disk: beside the source if that can be written, otherwise in the user's
            cache folder or in ``NUMBA_CACHE_DIR``; without any of them, in memory only.
 
+Numba compiles a kernel anew when its file has changed. It does not notice a change of
+what the kernel calls in another file: after editing `_lanes`, clear the cache.
+
 With ``NUMBA_DISABLE_JIT=1`` every kernel runs as plain Python, for coverage and for a
 debugger. This module and `_lanes` are the only ones that import Numba; they are
 imported when a kernel is first needed.
@@ -23,9 +26,9 @@ import numba
 
 F = TypeVar("F", bound=Callable[..., object])
 
-PAYS = 200_000
-"""Multiply-adds below which a second thread costs more than it saves: some 20
-microseconds of work on one thread, about what waking another takes."""
+PAYS = 4_000_000
+"""Multiply-adds from which a second thread pays: some 200 microseconds of work on one,
+where handing over a part and waiting for it takes about 50."""
 
 
 def kernel(loops: F) -> F:

@@ -9,8 +9,9 @@ Each operation is written twice: what it means, in NumPy, and what it compiles t
 With ``NUMBA_DISABLE_JIT=1`` the first is what runs. `multiply_add` is fused into one
 rounding where the machine can do so, and is two roundings elsewhere and in NumPy.
 
-Arrays are flat and contiguous, and an index is never negative. With
-``NUMBA_BOUNDSCHECK=1``, and in NumPy, every access is checked; otherwise it is trusted.
+Arrays are flat and contiguous, and an index is never negative. Every access is
+checked in NumPy, and in kernels compiled with ``NUMBA_BOUNDSCHECK=1`` (which wants a
+``NUMBA_CACHE_DIR`` of its own); otherwise it is trusted.
 """
 
 from collections.abc import Callable
@@ -335,22 +336,22 @@ def _positive(_: Any, a: Any) -> Any:
 
 def _total(_: Any, a: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        strip, index, count = args[0], ir.IntType(32), a.width
+        strip, count = args[0], a.width
         while count > 1:
             count //= 2
-            nothing = ir.Constant(strip.type, ir.Undefined)
-
-            def half(start: int) -> Any:
-                lanes = ir.Constant(
-                    ir.VectorType(index, count),  # noqa: B023
-                    list(range(start, start + count)),  # noqa: B023
-                )
-                return builder.shuffle_vector(strip, nothing, lanes)  # noqa: B023
-
-            strip = builder.fadd(half(0), half(count))
-        return builder.extract_element(strip, index(0))
+            lower = _part(builder, strip, 0, count)
+            strip = builder.fadd(lower, _part(builder, strip, count, count))
+        return builder.extract_element(strip, ir.IntType(32)(0))
 
     return a.dtype(a), code
+
+
+def _part(builder: Any, strip: Any, first: int, count: int) -> Any:
+    """So many lanes of a strip, from `first` on."""
+    nothing = ir.Constant(strip.type, ir.Undefined)
+    kind = ir.VectorType(ir.IntType(32), count)
+    lanes = ir.Constant(kind, list(range(first, first + count)))
+    return builder.shuffle_vector(strip, nothing, lanes)
 
 
 def _widened(builder: Any, x: Any, address: Any) -> Any:

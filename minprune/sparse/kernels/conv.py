@@ -11,6 +11,7 @@ stride one. A signal is a plane of one row; pointwise and depthwise are not spec
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -38,9 +39,15 @@ SLICE = 32
 """Samples convolved at a time: neighbors of a position share cache lines the more, the
 fewer samples lie between them."""
 
+SIZES = 8
+"""Layouts kept, one for each size of plane; signals may come in any length."""
+
 TIGHT = 8
 """Below so many samples planes are packed without padding lanes, and a strip runs along
 positions, over the border between rows and all; what falls on it is thrown away."""
+
+
+Spans = tuple[slice, slice]
 
 
 @kernel
@@ -162,10 +169,8 @@ class Layout:
     @cached_property
     def phase(self) -> Pair:
         """Rows and columns of one phase of the padded plane, where windows reach."""
-        return self._phase(0), self._phase(1)
-
-    def _phase(self, axis: int) -> int:
-        return self.output[axis] + self.farthest[axis]
+        rows, columns = self.output
+        return rows + self.farthest[0], columns + self.farthest[1]
 
     @cached_property
     def farthest(self) -> Pair:
@@ -219,10 +224,8 @@ class Layout:
     @cached_property
     def margin(self) -> Pair:
         """Zeros before the first row and column of dy, where taps reach back to."""
-        return (
-            max(0, self.farthest[0] - self.first[0]),
-            max(0, self.farthest[1] - self.first[1]),
-        )
+        (down, across), (top, left) = self.farthest, self.first
+        return max(0, down - top), max(0, across - left)
 
     @cached_property
     def delta(self) -> Pair:
@@ -274,24 +277,21 @@ class Layout:
         for phase, own, theirs in self.phases(self.inside, self.first):
             dx[:, *theirs] = memory[(phase, slice(None), *own, slice(batch))]
 
-    def phases(self, extent: Pair, first: Pair) -> "list[Any]":
+    def phases(self, extent: Pair, first: Pair) -> Iterator[tuple[int, Spans, Spans]]:
         """For every phase: its number, its rows and columns, and those of the plane."""
-        found = []
         (sh, sw) = self.window.stride
         for a in range(sh):
             for b in range(sw):
                 down = self._along(0, a, extent[0], first[0])
                 across = self._along(1, b, extent[1], first[1])
-                found.append((a * sw + b, (down[0], across[0]), (down[1], across[1])))
-        return found
+                yield a * sw + b, (down[0], across[0]), (down[1], across[1])
 
-    def _along(self, axis: int, phase: int, extent: int, first: int) -> Any:
+    def _along(self, axis: int, phase: int, extent: int, first: int) -> Spans:
         """Where a phase, from `first` on, meets the plane: its rows, the plane's."""
         stride, before = self.window.stride[axis], self.window.padding[axis][0]
         start = (phase - before) % stride
         at = (start + before) // stride - first
-        count = min(-(-(self.size[axis] - start) // stride), extent - at)
-        count = max(count, 0)
+        count = max(0, min(-(-(self.size[axis] - start) // stride), extent - at))
         return slice(at, at + count), slice(start, start + count * stride, stride)
 
 
@@ -314,6 +314,8 @@ class ConvolutionProducts:
         """The layout for planes of this size, built once."""
         size = (x.shape[1], x.shape[2])
         if size not in self._layouts:
+            if len(self._layouts) == SIZES:
+                self._layouts.clear()
             self._layouts[size] = Layout(
                 self.pattern, self.window, self.groups, self.channels, size
             )

@@ -36,7 +36,6 @@ def make_rows(
     column: IntArray,
     offset: IntArray,
     order: IntArray | None,
-    panelled: bool = True,
 ) -> Rows:
     """The rows of a product, from entries sorted by row and then by column.
 
@@ -44,11 +43,9 @@ def make_rows(
     hold only a few weights in each.
     """
     wanted = PANEL_STORED * rows * columns // max(1, len(row))
-    width = max(PANEL_COLUMNS, wanted) if panelled else columns
-    panels = max(1, -(-columns // max(1, width)))
-    counts = np.bincount(
-        row * panels + column // max(1, width), minlength=rows * panels
-    )
+    width = max(PANEL_COLUMNS, wanted)
+    panels = max(1, -(-columns // width))
+    counts = np.bincount(row * panels + column // width, minlength=rows * panels)
     starts = np.concatenate(([0], np.cumsum(counts)))
     cuts = np.empty((panels + 1, rows), np.int32)
     cuts[:panels] = starts[:-1].reshape(rows, panels).T

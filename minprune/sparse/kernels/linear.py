@@ -110,10 +110,8 @@ class LinearProducts:
     ) -> FloatArray:
         """See `Products.forward`."""
         dtype = np.result_type(values, x)
-        weights, start = (
-            flat_values(values, dtype),
-            zeros(self.pattern.shape[0], dtype, bias),
-        )
+        weights = flat_values(values, dtype)
+        start = zeros(self.pattern.shape[0], dtype, bias)
         if x.shape[1] != 1:
             return _multiply(self._product, weights, start, x)
         y = batch_array((len(start), 1), dtype)
@@ -121,6 +119,7 @@ class LinearProducts:
         return y
 
     def _product(self, *arguments: Any) -> None:
+        """The product with a tile of samples."""
         self.rows.product(*arguments)
 
     def _column(
