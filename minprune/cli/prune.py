@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
     show = Progress()
     whole = args.granularity in ("filter", "channel")
     args.scope = args.scope or ("layer" if whole else "network")
+    _fits(args, whole)
     cut = _without_channels if whole else _pruned
     pruned = sparse.compress(cut(net, found, args, show))
     show.clear()
@@ -88,6 +89,20 @@ def run(args: argparse.Namespace) -> int:
         print("after")
         print(figures(result))
     return 0
+
+
+def _fits(args: argparse.Namespace, whole: bool) -> None:
+    """Refuse options that say nothing about what goes as one."""
+    if args.masked and not whole:
+        raise ValueError(
+            f"--masked keeps the shapes where whole channels go; --granularity is "
+            f"{args.granularity}, which keeps them anyway"
+        )
+    for name in ("block", "keep", "group"):
+        if whole and getattr(args, name) is not None:
+            raise ValueError(
+                f"--{name} does not go with --granularity {args.granularity}"
+            )
 
 
 def _of_all(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:

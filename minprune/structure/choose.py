@@ -260,6 +260,8 @@ def _competing(
 ) -> dict[str, list[str]]:
     """The spaces that compete with each other, by label."""
     if not isinstance(scope, str):
+        for name in (name for of in scope.values() for name in of):
+            one_of("choose", "space", name, spaces)
         groups = {label: [n for n in of if n in names] for label, of in scope.items()}
         for name in names:
             if sum(name in of for of in groups.values()) != 1:

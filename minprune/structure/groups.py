@@ -60,7 +60,8 @@ def member_scores(
     Raises
     ------
     ValueError
-        If a score is not finite or of the wrong shape, or a side is not known.
+        If a score is not finite or of the wrong shape, or a parameter or side is not
+        known.
 
     Examples
     --------
@@ -78,6 +79,8 @@ def member_scores(
     found = spaces_of("member_scores", net, spaces)
     shapes = {name: array.shape for name, array in net.parameters().items()}
     shapes |= {name: weight.shape for name, weight in net.weights().items()}
+    for name in scores:
+        one_of("member_scores", "parameter", name, shapes)
     rows: dict[str, FloatArray] = {}
     for name, space in found.free().items():
         members = [

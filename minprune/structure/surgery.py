@@ -168,7 +168,7 @@ def emptied(net: Network, spaces: Spaces | None = None) -> dict[str, IntArray]:
         empty = np.flatnonzero(unmade | unread)
         if len(empty) == len(space):
             raise ValueError(
-                f"shrink: the masks empty space {name!r} (made by "
+                f"emptied: the masks empty space {name!r} (made by "
                 f"{', '.join(space.makers)}), so that nothing gets through; prune less "
                 f"there, with min_keep=1"
             )

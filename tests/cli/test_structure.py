@@ -72,3 +72,18 @@ def test_what_does_not_score_channels_is_refused_in_one_line(run, dense, tmp_pat
     assert "'l1_norm' scores by filter" in err
     assert err.count("\n") == 1
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--masked",), "--masked keeps the shapes where whole channels go"),
+        (("--granularity", "filter", "--block", "4x1"), "--block does not go with"),
+    ],
+)
+def test_options_that_say_nothing_are_refused(run, dense, tmp_path, words, message):
+    path = tmp_path / "out.safetensors"
+    given = ("prune", dense, "--data", "digits", "--sparsity", "0.5", "-o", path)
+    status, _, err = run(*given, *words)
+    assert status == 2
+    assert message in err

@@ -107,6 +107,8 @@ def test_groups_compete_within_themselves():
     assert len(found["2"]) == 10
     with pytest.raises(ValueError, match="space '4' is not in exactly one group"):
         choose(net, scores, 0.5, scope={"all": ["0", "2"]})
+    with pytest.raises(ValueError, match="no space 'fc'"):
+        choose(net, scores, 0.5, scope={"all": ["0", "2", "4", "fc"]})
 
 
 @pytest.mark.parametrize("scope", ["network", "layer", "isomorphic"])
