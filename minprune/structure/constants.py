@@ -57,8 +57,9 @@ def fold_constants(net: Network, *, border: Border = "refuse") -> Network:
 
     Notes
     -----
-    In evaluation the function is the same but for rounding, unless `border` is "interior" and there
-    is such a border. This differs from removing a channel, which makes it zero.
+    In evaluation the function is the same but for rounding, unless `border` is
+    "interior" and there is such a border. This differs from removing a channel, which
+    makes it zero.
 
     Examples
     --------

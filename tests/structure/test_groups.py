@@ -163,7 +163,7 @@ def test_scores_of_the_wrong_shape_or_side_are_named():
         member_scores(plain(), {"3.weight": np.ones(3)})
     with pytest.raises(ValueError, match="no side 'writes'"):
         member_scores(plain(), {}, sides=("writes",))
-    with pytest.raises(ValueError, match="no parameter 'conv.weight'"):
+    with pytest.raises(ValueError, match=r"no parameter 'conv\.weight'"):
         member_scores(plain(), {"conv.weight": np.ones(3)})
     with pytest.raises(ValueError, match="non-finite"):
         member_scores(plain(), {"3.weight": np.full(4, np.nan)})
