@@ -94,15 +94,16 @@ def test_the_networks_of_mnist1d_have_their_published_sizes(root, shape, paramet
 
 
 @thorough
-@pytest.mark.parametrize(("root", "shape", "_", "epochs", "rate", "low", "high"), NETS)
-def test_mnist1d(root, shape, _, epochs, rate, low, high):
+@pytest.mark.parametrize("case", NETS)
+def test_mnist1d(case):
     """As published: all 4000 samples that are not test, Adam at 1e-2, batches of 100."""
+    root, shape, _, epochs, rate, low, high = case
     ds = data.mnist1d()
     parts = [(part.x, part.y) for part in (ds.train, ds.val)]
-    whole = data.Split(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    x, y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
     def build(seed):
         return nn.Network(root(), shape, seed=seed)
 
-    everything = replace(ds, train=whole)
+    everything = replace(ds, train=data.Split(x, y))
     assert low <= mean_accuracy(everything, build, epochs, 100, 1e-2, rate) <= high
