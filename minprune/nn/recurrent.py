@@ -24,6 +24,9 @@ from minprune.nn.layer import (
     parameter,
 )
 
+LEVELS = 64
+"""Most layers one upon the other; a manifest that asks for more is a damaged one."""
+
 State = tuple[FloatArray, ...]
 """What a cell remembers, each (hidden, N); the first is what it puts out."""
 
@@ -62,6 +65,10 @@ class Recurrent(Layer):
         self.input_size = positive_int(self.kind, "input_size", input_size)
         self.hidden_size = positive_int(self.kind, "hidden_size", hidden_size)
         self.num_layers = positive_int(self.kind, "num_layers", num_layers)
+        if num_layers > LEVELS:
+            raise ValueError(
+                f"{self.kind}: num_layers is {num_layers}; expected {LEVELS} or fewer"
+            )
         self.bias, self.last = bool(bias), bool(last)
         self.directions = ("", "_reverse") if bidirectional else ("",)
         rows, features = self.gates * hidden_size, input_size

@@ -210,6 +210,7 @@ def test_a_mask_is_bool_and_fits():
         (lambda: nn.MaxPool2d(2, padding=2), "lets a window see padding alone"),
         (lambda: nn.Dropout(1.0), "p is 1.0; expected 0 <= p < 1"),
         (lambda: nn.Linear(10**6, 10**6), "takes 4000000000000 bytes; the limit is"),
+        (lambda: nn.GRU(1, 1, 10**9), "num_layers is 1000000000; expected 64 or fewer"),
         (lambda: nn.Concat(), "no branches were given"),
     ],
 )

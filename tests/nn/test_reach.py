@@ -96,7 +96,7 @@ def test_the_networks_of_mnist1d_have_their_published_sizes(root, shape, paramet
 @thorough
 @pytest.mark.parametrize("case", NETS)
 def test_mnist1d(case):
-    """As published: all 4000 samples that are not test, Adam at 1e-2, batches of 100."""
+    """As published: all 4000 samples but the test, Adam at 1e-2, batches of 100."""
     root, shape, _, epochs, rate, low, high = case
     ds = data.mnist1d()
     parts = [(part.x, part.y) for part in (ds.train, ds.val)]
