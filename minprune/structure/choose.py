@@ -137,7 +137,7 @@ def choose(
     -----
     For a share of units with `multiple_of` 1 the number is exact, or refused. Otherwise
     units are taken in steps, one unit or as many as lead to the next multiple, in the
-    order of their mean scores, until the next step would remove more than was asked.
+    order of the highest score in each, until the next would remove more than was asked.
 
     Examples
     --------
@@ -216,8 +216,8 @@ def _steps(
 ) -> list[tuple[str, IntArray]]:
     """What goes as one, in order: (space, units).
 
-    Within a group by mean score, between groups by the share that is gone, so that at
-    any moment all groups have lost about the same.
+    Within a group by the highest score among them, between groups by the share that is
+    gone, so that at any moment all groups have lost about the same.
     """
     ranked: list[tuple[float, str, IntArray]] = []
     for names in groups.values():
@@ -228,7 +228,7 @@ def _steps(
             first = len(order) % together or together
             for end in range(first, len(order) - floor + 1, together):
                 block = order[max(end - together, 0) : end]
-                pool.append((float(scores[name][block].mean()), name, block))
+                pool.append((float(scores[name][block[-1]]), name, block))
         pool.sort(key=lambda step: step[0])
         gone, size = 0, sum(len(scores[name]) for name in names)
         for _, name, lowest in pool:

@@ -123,6 +123,16 @@ def test_what_loses_units_keeps_a_multiple(scope, cost):
     assert choice.reached <= 0.5
 
 
+@pytest.mark.parametrize("percent", range(0, 100, 7))
+def test_equal_scores_leave_multiples_too(percent):
+    net = chain(4, 20, 27, 2)
+    scores = {"0": np.full(20, 0.1), "2": np.full(27, 0.1)}
+    choice = choose(net, scores, Fraction(percent, 100), multiple_of=8)
+    for name, gone in choice.removal.items():
+        assert (len(scores[name]) - len(gone)) % 8 == 0
+        assert list(gone) == list(range(len(gone)))
+
+
 def test_a_multiple_counts_channels_where_units_hold_several():
     root = nn.Sequential(
         *(nn.Conv2d(1, 12, 1), nn.Conv2d(12, 4, 1, groups=2)),
