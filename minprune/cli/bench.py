@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     }
     if not scripts:
         raise ValueError(
-            f"bench: there is no folder {root / 'benchmarks'}; benchmarks come with the "
+            f"bench: there is no {root / 'benchmarks'}; benchmarks come with the "
             f"source tree, not with an installed package"
         )
     one_of("bench", "benchmark", args.name, scripts)

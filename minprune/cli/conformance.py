@@ -1,6 +1,10 @@
 """minprune conformance: a toolkit held to the specification."""
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minprune.conformance import Toolkit
 
 SUMMARY = "Hold a pruning toolkit to the specification, clause by clause."
 EXAMPLE = "minprune conformance minprune --clause M"
@@ -23,6 +27,21 @@ def options(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="search with this many drawn cases a check, instead of the seeded ones",
     )
+    parser.add_argument(
+        "--python",
+        metavar="PATH",
+        help="run the adapter in this interpreter, which needs NumPy and the toolkit",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="time of one check, with --python (default 60)",
+    )
+    parser.add_argument(
+        "--expected", metavar="FILE", help="known failures: minprune-conformance.toml"
+    )
     parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML")
     parser.add_argument("--html", metavar="FILE", help="also write a page")
 
@@ -32,19 +51,26 @@ def run(args: argparse.Namespace) -> int:
     from minprune import conformance
     from minprune.cli._options import writable
     from minprune.cli._show import as_json
-    from minprune.conformance.load import adapter
+    from minprune.conformance import expected
     from minprune.files import atomic
 
     for path in (args.junit, args.html):
         if path:
             writable(path)
-    report = conformance.run(
-        adapter(args.adapter),
-        seed=args.seed,
-        only=args.only,
-        clause=args.clause,
-        max_examples=args.max_examples,
-    )
+    toolkit = _toolkit(args)
+    try:
+        known = expected.load(args.expected, toolkit.version) if args.expected else {}
+        report = conformance.run(
+            toolkit,
+            expected=known,
+            seed=args.seed,
+            only=args.only,
+            clause=args.clause,
+            max_examples=args.max_examples,
+        )
+    finally:
+        if isinstance(toolkit, conformance.Isolated):
+            toolkit.close()
     if args.junit:
         atomic.write_text(args.junit, conformance.as_junit(report))
     if args.html:
@@ -54,3 +80,17 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(report)
     return 0 if report.ok else 1
+
+
+def _toolkit(args: argparse.Namespace) -> "Toolkit":
+    """The adapter, here or in the interpreter asked for."""
+    from minprune.conformance import Isolated
+    from minprune.conformance.load import adapter
+
+    if not args.python:
+        return adapter(args.adapter)
+    if not args.timeout > 0:
+        raise ValueError(
+            f"conformance: --timeout is {args.timeout}; expected seconds above 0"
+        )
+    return Isolated(args.adapter, args.python, timeout=args.timeout)
