@@ -203,6 +203,14 @@ class Prunes(nn.Procedure):
             run.net.set_masks({"fc1.weight": keep})
 
 
+@pytest.mark.parametrize("optimizer", [nn.SGD(0.1, 0.9), nn.Adam()])
+def test_a_mask_set_on_the_way_holds_against_the_momentum(ds, optimizer):
+    net = build(ds)
+    nn.train(net, ds, epochs=6, optimizer=optimizer, procedures=[Prunes()])
+    assert net.weights()["fc1.weight"][0].all()
+    assert not net.weights()["fc1.weight"][1:].any()
+
+
 def test_the_best_epoch_is_one_after_pruning(ds):
     net = build(ds)
     nn.train(net, ds, epochs=6, best=True, procedures=[Prunes()])
