@@ -373,6 +373,17 @@ def test_units_are_found_through_nested_chains_and_not_around_branches():
         collect(net, None, ["next_weight"])
 
 
+def test_dropout_does_not_stand_between_a_unit_and_its_reader():
+    root = nn.Sequential(
+        nn.Linear(5, 4), nn.Dropout(0.5), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 3)
+    )
+    net = nn.Network(root, (5,), seed=0)
+    found = collect(net, (X, Y), ["next_weight", "activation"])
+    assert list(found) == ["0.weight"]
+    assert_array_equal(found["0.weight"]["next_weight"], net.weights()["4.weight"])
+    assert (found["0.weight"]["activation"] >= 0).all()
+
+
 DATA_NEEDS = sorted(set(EVIDENCE) - {"hvp"})
 
 

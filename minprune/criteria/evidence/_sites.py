@@ -16,6 +16,7 @@ from minprune._check import FloatArray
 from minprune.nn.activation import Activation, Flatten
 from minprune.nn.chain import Sequential
 from minprune.nn.conv import Convolution
+from minprune.nn.dropout import Dropout
 from minprune.nn.layer import EVAL, Layer, Mode, Shape
 from minprune.nn.linear import Linear
 from minprune.nn.network import Network
@@ -127,7 +128,7 @@ def _look_ahead(site: Site, name: str, layers: dict[str, Layer]) -> str:
             site.flattened = closed = True
         elif isinstance(layer, BatchNorm | Activation | Pooling | GlobalAvgPool):
             closed = True
-        else:
+        elif not isinstance(layer, Dropout):  # which in evaluation is not there
             return tail
     return tail
 
