@@ -56,6 +56,8 @@ class Adaptive(Procedure):
         """See `Procedure.begin`."""
         self.every = every("Adaptive", self.frequency, run)
         self.last = steps_of("Adaptive", "end", self.end_at, run)
+        for name in self.exclude:
+            run.net.owner("Adaptive", name)
 
     def after_backward(self, run: Run) -> None:
         """See `Procedure.after_backward`."""

@@ -19,7 +19,6 @@ from minprune.prune.choice import Masks, choose
 from minprune.prune.score import BATCH, EXAMPLES, card_of, score
 
 GRANULARITIES = (*UNITS, "block", "nm")
-OUTPUT_UNITS = ("row", "neuron", "filter")
 REDUCTIONS = ("mean", "sum", "max", "l2")
 
 
@@ -113,6 +112,14 @@ class Cut:
         object.__setattr__(self, "granularity", chosen)
         one_of("Cut", "granularity", chosen, GRANULARITIES)
         one_of("Cut", "reduction", self.reduce, REDUCTIONS)
+        if of_card != "weight" and of_card != (
+            "filter" if _is_output(chosen) else chosen
+        ):
+            raise ValueError(
+                f"Cut: {self.criterion!r} scores by {of_card}, which granularity "
+                f"{chosen!r} cannot use; leave granularity out, or name a criterion "
+                f"that scores weights"
+            )
         if self.allocation is not None:
             one_of("Cut", "allocation", self.allocation, ALLOCATIONS)
             if chosen != "weight":
@@ -214,7 +221,7 @@ class Cut:
                     one_of("Cut", "weight", pattern, names)
                 found += fnmatch.filter(names, pattern)
             return found
-        if self.granularity in OUTPUT_UNITS and len(names) > 1:
+        if _is_output(str(self.granularity)) and len(names) > 1:
             return names[-1:]
         return names[:1] if self.granularity == "channel" and len(names) > 1 else []
 
@@ -234,9 +241,8 @@ class Cut:
             return scores
         if scores.shape != units.of.shape:
             raise ValueError(
-                f"Cut: {self.criterion!r} scores {name!r} in the shape {scores.shape}, "
-                f"which granularity {self.granularity!r} cannot use; leave granularity "
-                f"out, or name a criterion that scores weights"
+                f"Cut: {self.criterion!r} scores {name!r} in the shape {scores.shape}; "
+                f"granularity {self.granularity!r} needs {units.of.shape}"
             )
         reduced: FloatArray = getattr(units, self.reduce)(scores)
         return reduced
@@ -257,3 +263,8 @@ class Cut:
     def __str__(self) -> str:
         scope = self.scope if isinstance(self.scope, str) else "group"
         return f"{self.criterion} by {self.granularity}, scope {scope}"
+
+
+def _is_output(granularity: str) -> bool:
+    """Whether what goes as one is all that makes an output."""
+    return granularity in ("row", "neuron", "filter")

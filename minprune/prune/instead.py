@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from minprune._check import AnyArray, BoolArray, FloatArray
+from minprune._check import AnyArray, BoolArray, FloatArray, one_of
 from minprune.masks._request import Scope
 from minprune.masks.count import Share
 from minprune.nn.network import Network
@@ -88,6 +88,8 @@ class Instead(Procedure, Generic[S]):
     def begin(self, run: Run) -> None:
         """See `Procedure.begin`."""
         dense = needs_dense(type(self).__name__, run.net)
+        for name in self.exclude:
+            one_of(type(self).__name__, "weight", name, dense)
         alive = run.net.masks()
         self.sources = {
             name: self.source(name, weight, alive[name])

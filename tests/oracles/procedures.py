@@ -61,7 +61,7 @@ def mean_and_deviation(weight):
 
 
 def hard_concrete(u, log_alpha, beta=2 / 3, gamma=-0.1, zeta=1.1):
-    """One gate of the hard concrete distribution (Louizos et al. 2018, eq. 10 to 12)."""
+    """One gate of the hard concrete distribution: Louizos 2018, eq. (10) to (12)."""
     s = 1 / (1 + math.exp(-(math.log(u) - math.log(1 - u) + log_alpha) / beta))
     return min(1.0, max(0.0, s * (zeta - gamma) + gamma))
 

@@ -191,6 +191,14 @@ def test_filter_scores_cannot_choose_weights():
         prune.OneShot("l1_norm", sparsity=0.5, granularity="weight").run(linear())
 
 
+def test_scores_of_outputs_cannot_choose_inputs_even_where_the_numbers_agree():
+    """A square layer has as many outputs as inputs: shapes cannot tell them apart."""
+    with pytest.raises(
+        ValueError, match="scores by filter, which granularity 'channel'"
+    ):
+        prune.OneShot("l1_norm", sparsity=0.5, granularity="channel")
+
+
 def test_a_solver_is_no_score():
     with pytest.raises(ValueError, match="'sparsegpt' is a solver"):
         prune.OneShot("sparsegpt", sparsity=0.5)

@@ -481,3 +481,33 @@ def test_an_adaptive_threshold_yields_where_the_score_falls():
     watch = Watch(lambda run: adaptive.ramp.value)
     train(net, adaptive, watch, optimizer=nn.SGD(2.0))
     assert min(watch.seen) < 0.1
+
+
+@pytest.mark.parametrize(
+    "procedure",
+    [
+        prune.Surgery(exclude=["fc3.weight"]),
+        prune.Adaptive(exclude=["fc3.weight"]),
+        prune.OneShot(sparsity=0.5, exclude=["fc3.weight"]),
+        prune.RigL(exclude=["fc3.weight"]),
+    ],
+    ids=lambda procedure: type(procedure).__name__,
+)
+def test_a_weight_that_is_excluded_has_to_be_there(procedure):
+    start = prune.OneShot("random", sparsity=0.1)
+    with pytest.raises(ValueError, match="did you mean 'fc"):
+        train(linear(), start, procedure)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda out: prune.Surgery(exclude=out),
+        lambda out: prune.Movement(sparsity=0.5, exclude=out),
+        lambda out: prune.Gradual(sparsity=0.5, exclude=["fc2*"]),
+    ],
+)
+def test_a_weight_that_is_excluded_stays_whole(make):
+    net = train(linear(), make(["fc2.weight"]))
+    assert net.masks()["fc2.weight"].all()
+    assert not net.masks()["fc1.weight"].all()

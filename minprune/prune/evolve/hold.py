@@ -52,6 +52,8 @@ class Evolving(Procedure):
             self.every = every(caller, self.frequency, run)
         self.last = steps_of(caller, "end", self.end_at, run)
         hold_sparsely(run.net)
+        for name in self.exclude:
+            run.net.owner(caller, name)
         if not self.layers(run.net):
             raise ValueError(
                 f"{caller}: the network holds no weight sparsely, so that none can be "
