@@ -4,11 +4,19 @@ An adapter is the only code a third party writes. It converts arrays on the way 
 on the way out and decides nothing: no rounding, no tie-breaking, no clipping. Whatever
 it repairs, the report can no longer see. What its toolkit lacks it leaves as it is
 here: every capability raises `Unsupported`, which is counted in the open, never a pass.
+
+This file also runs in the interpreter of the toolkit, beside `worker.py`: it is written
+for Python 3.7 and imports nothing of minprune there.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-from minprune._check import BoolArray, FloatArray
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from minprune._check import BoolArray, FloatArray
 
 
 class Unsupported(Exception):
@@ -22,10 +30,17 @@ class Toolkit:
     ----------
     name, version : str
         As the toolkit itself reports them.
+    environment : str
+        What it runs in, where that is another interpreter.
     """
 
     name: str = "unnamed"
     version: str = "0"
+    environment: str = ""
+
+    def begin(self) -> None:
+        """Called before every check; an adapter that keeps state starts afresh."""
+        return
 
     def mask(
         self,

@@ -8,8 +8,8 @@ from minprune.conformance import toolkits
 from minprune.conformance.adapter import Toolkit
 
 
-def adapter(name: str) -> Toolkit:
-    """The adapter of that name, made and ready.
+def address(name: str) -> str:
+    """The adapter of that name as ``pkg.mod:Class``.
 
     Parameters
     ----------
@@ -19,13 +19,29 @@ def adapter(name: str) -> Toolkit:
     Raises
     ------
     ValueError
+        If it is neither.
+    """
+    if ":" in name:
+        return name
+    known = [found.name for found in pkgutil.iter_modules(toolkits.__path__)]
+    one_of("conformance", "adapter", name, known)
+    return f"{toolkits.__name__}.{name}:Adapter"
+
+
+def adapter(name: str) -> Toolkit:
+    """The adapter of that name, made and ready.
+
+    Parameters
+    ----------
+    name : str
+        See `address`.
+
+    Raises
+    ------
+    ValueError
         If there is none, or if its toolkit is not installed.
     """
-    module, _, attribute = name.partition(":")
-    if not attribute:
-        known = [found.name for found in pkgutil.iter_modules(toolkits.__path__)]
-        one_of("conformance", "adapter", module, known)
-        module, attribute = f"{toolkits.__name__}.{module}", "Adapter"
+    module, _, attribute = address(name).partition(":")
     try:
         made: Toolkit = getattr(importlib.import_module(module), attribute)()
     except (ImportError, AttributeError) as why:

@@ -22,6 +22,14 @@ class Deviation(Exception):
     """A toolkit does not do what a clause says; the text stands by itself."""
 
 
+class Broken(Exception):
+    """The process of a toolkit hung, crashed or sent rubbish: that is no answer."""
+
+
+class Raised(Exception):
+    """A toolkit in a process of its own raised; the text names its error."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One promise that a toolkit is put to."""
@@ -99,7 +107,7 @@ def refuses(call: Callable[[], Any], message: str, **case: Any) -> None:
     """Raise `Deviation` unless the call raises an error of its own."""
     try:
         answer = call()
-    except Unsupported:
+    except (Unsupported, Broken):
         raise
     except Exception:  # whatever the toolkit calls its refusal
         return

@@ -42,6 +42,8 @@ class Report:
     version: str
     seed: int
     findings: tuple[Finding, ...]
+    environment: str = ""
+    """What the toolkit ran in, where that was another interpreter."""
 
     @property
     def ok(self) -> bool:
@@ -72,9 +74,9 @@ class Report:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{n} {status}" for status, n in self.counts().items())
-        lines = [
-            f"{self.toolkit} {self.version}: {len(self.findings)} checks, {counts}"
-        ]
+        where = f" ({self.environment})" if self.environment else ""
+        asked = len(self.findings)
+        lines = [f"{self.toolkit} {self.version}{where}: {asked} checks, {counts}"]
         for f in self.findings:
             if f.status != "passed":
                 lines.append(f"  {f.status:<12}{f.clause:<6}{f.check}")

@@ -9,7 +9,14 @@ from minprune._check import one_of
 from minprune._random import stream
 from minprune.conformance import checks  # noqa: F401  (files every check)
 from minprune.conformance.adapter import Toolkit, Unsupported
-from minprune.conformance.registry import CHECKS, Case, Check, Deviation
+from minprune.conformance.registry import (
+    CHECKS,
+    Broken,
+    Case,
+    Check,
+    Deviation,
+    Raised,
+)
 from minprune.conformance.report import Finding, Report
 from minprune.conformance.verdict import verdict
 
@@ -79,7 +86,8 @@ def run(
     findings = (
         run_one(toolkit, c, recorded.get(c.name), seed, max_examples) for c in found
     )
-    return Report(toolkit.name, toolkit.version, seed, tuple(findings))
+    done = tuple(findings)
+    return Report(toolkit.name, toolkit.version, seed, done, toolkit.environment)
 
 
 def run_one(
@@ -94,6 +102,7 @@ def run_one(
     if max_examples:
         repeat += f" --max-examples {max_examples}"
     try:
+        toolkit.begin()
         if max_examples:
             _search(toolkit, check, seed, max_examples)
         else:
@@ -106,6 +115,8 @@ def run_one(
             return Finding(check.name, check.clause, "expected", reason)
         message = str(why) + verdict(toolkit, check.clause)
         return Finding(check.name, check.clause, "failed", message, repeat)
+    except (Broken, Raised) as why:
+        return Finding(check.name, check.clause, "broken", str(why), repeat)
     except Exception as why:  # the adapter's own error is a finding, not our crash
         message = f"{type(why).__name__}: {why}"
         return Finding(check.name, check.clause, "broken", message, repeat)

@@ -1,30 +1,42 @@
 """Difference of contract, or defect? A deviating toolkit is held to known contracts.
 
-Every profile of `minprune.masks.PROFILES` is tried on a small set of questions. A
-toolkit that answers them all as some profile does differs by contract; one that fits
-none has a defect, or a contract not yet known.
+A small set of questions is put to the toolkit once, and to every profile of
+`minprune.masks.PROFILES`. A toolkit that answers them all as some profile does differs
+by contract; one that fits none has a defect, or a contract not yet known.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
 from minprune._check import BoolArray, FloatArray
-from minprune.conformance.adapter import Toolkit, Unsupported
+from minprune.conformance.adapter import Toolkit
+from minprune.conformance.registry import Broken
 from minprune.masks import PROFILES, NoAnswer
 
-COUNTS = [
-    (n, p / 100) for n in (5, 7, 10, 64, 100) for p in (5, 10, 29, 30, 50, 57, 70)
+Question = tuple[FloatArray, float]
+Answers = list[BoolArray | None]
+COUNTS: list[Question] = [
+    (np.arange(n, dtype=float), p / 100)
+    for n in (5, 7, 10, 64, 100)
+    for p in (5, 10, 29, 30, 50, 57, 70)
 ]
-TIED = [(np.ones(8), 0.5), (np.array([3.0, 1, 1, 1, 2]), 0.4)]
+"""Different scores, at sizes and sparsities where counting rules part."""
+
+TIED: list[Question] = [(np.ones(8), 0.5), (np.array([3.0, 1, 1, 1, 2]), 0.4)]
 
 
 def verdict(toolkit: Toolkit, clause: str) -> str:
     """A sentence for a finding of chapter M; nothing for other chapters."""
     if clause not in ("M.1", "M.2", "M.3", "M.8"):
         return ""
-    counts = [name for name in PROFILES if _fits(toolkit, name, _counting())]
-    ties = [name for name in PROFILES if _fits(toolkit, name, iter(TIED), True)]
+    try:
+        counting, splitting = _answers(toolkit, COUNTS), _answers(toolkit, TIED)
+    except Broken:
+        return ""
+    counts = [n for n in PROFILES if _same(counting, _profile(n)[0])]
+    ties = [n for n in PROFILES if _same_amounts(splitting, _profile(n)[1])]
     counted = (
         f"counts like {_names(counts)}" if counts else "counts like no known contract"
     )
@@ -38,49 +50,54 @@ def verdict(toolkit: Toolkit, clause: str) -> str:
     return f"\n  verdict: {counted}; {cut}; {end}"
 
 
-def _counting() -> Iterator[tuple[FloatArray, float]]:
-    """Different scores, sizes and sparsities where counting rules part."""
-    return ((np.arange(n, dtype=float), sparsity) for n, sparsity in COUNTS)
+def _answers(toolkit: Toolkit, questions: list[Question]) -> Answers:
+    """The toolkit's masks, None where it raises: a refusal is an answer too."""
+
+    def mask(scores: FloatArray, sparsity: float) -> BoolArray:
+        got = toolkit.mask({"w": scores.copy()}, sparsity, "layer")["w"]
+        return np.asarray(got)
+
+    return _put(questions, mask, Exception)
 
 
-def _fits(
-    toolkit: Toolkit,
-    name: str,
-    questions: Iterator[tuple[FloatArray, float]],
-    amounts_only: bool = False,
-) -> bool:
-    """Whether the toolkit answers every question as the profile does."""
+@cache
+def _profile(name: str) -> tuple[Answers, Answers]:
+    """A profile's answers to both sets of questions."""
+    mask = PROFILES[name].mask
+    return _put(COUNTS, mask, NoAnswer), _put(TIED, mask, NoAnswer)
+
+
+def _put(
+    questions: list[Question],
+    mask: Callable[[FloatArray, float], BoolArray],
+    refusal: type[Exception],
+) -> Answers:
+    """Every question answered; None for a refusal."""
+    found: Answers = []
     for scores, sparsity in questions:
-        want, got = (
-            _profile(name, scores, sparsity),
-            _toolkit(toolkit, scores, sparsity),
-        )
-        if (want is None) != (got is None):
-            return False
-        if want is None or got is None:
-            continue
-        same = want.sum() == got.sum() if amounts_only else (want == got).all()
-        if not same:
-            return False
-    return True
+        try:
+            found.append(mask(scores, sparsity))
+        except Broken:
+            raise
+        except refusal:
+            found.append(None)
+    return found
 
 
-def _profile(name: str, scores: FloatArray, sparsity: float) -> BoolArray | None:
-    """The profile's mask, or None where it has no answer."""
-    try:
-        return np.asarray(PROFILES[name].mask(scores, sparsity))
-    except NoAnswer:
-        return None
+def _same(got: Answers, want: Answers) -> bool:
+    """Whether all masks are equal."""
+    return all(
+        (g is None and w is None)
+        or (g is not None and w is not None and np.array_equal(g, w))
+        for g, w in zip(got, want, strict=True)
+    )
 
 
-def _toolkit(toolkit: Toolkit, scores: FloatArray, sparsity: float) -> BoolArray | None:
-    """The toolkit's mask, or None where it raises."""
-    try:
-        return np.asarray(toolkit.mask({"w": scores}, sparsity, "layer")["w"])
-    except Unsupported:
-        return None
-    except Exception:  # an error of the toolkit is an answer too
-        return None
+def _same_amounts(got: Answers, want: Answers) -> bool:
+    """Whether all masks keep equally many."""
+    return [None if g is None else g.sum() for g in got] == [
+        None if w is None else w.sum() for w in want
+    ]
 
 
 def _names(names: list[str]) -> str:
