@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from minprune._check import LANE, AnyArray, IntArray, batch_array
+from minprune._check import LANE, AnyArray, IntArray
 from minprune.nn.layer import Layer
 from minprune.nn.loss import CrossEntropy
 from minprune.nn.network import Network
 from minprune.nn.optim import SGD
+from minprune.sparse.arenas import SLACK, aligned, joined, joined_offsets, keep
 from minprune.sparse.base import SparseLayer
 from minprune.sparse.csr import CSR
 from minprune.sparse.products import Pattern
-
-SLACK = 256
-"""Numbers behind the last activation, which a strip may read but nothing uses."""
 
 
 class TrainingStep:
@@ -169,12 +167,6 @@ class _Builder:
         self.top += rows * self.lanes
         return start
 
-    def keep(self, arena: list[Any], array: AnyArray) -> int:
-        """Put an array into an arena; where it begins."""
-        start = sum(map(len, arena))
-        arena.append(array)
-        return start
-
     def train(self, layer: Layer, key: str) -> int:
         """A place among what is trained; -1 for what the layer lacks."""
         if key not in layer.params:
@@ -186,9 +178,9 @@ class _Builder:
 
     def rows(self, rows: Any) -> tuple[int, int, int, int]:
         """Places of cuts, offsets and order of a product, and how many are stored."""
-        order = -1 if rows.order is None else self.keep(self.orders, rows.order)
-        cuts = self.keep(self.cuts, rows.cuts)
-        return cuts, self.keep(self.offsets, rows.offsets), len(rows.offsets), order
+        order = -1 if rows.order is None else keep(self.orders, rows.order)
+        cuts = keep(self.cuts, rows.cuts)
+        return cuts, keep(self.offsets, rows.offsets), len(rows.offsets), order
 
     def forward(
         self, layer: Layer, relu: bool, seen: int, made: int
@@ -243,22 +235,14 @@ class _Builder:
         """Table, indices, constants, then trained, gradients, velocity, activations."""
         from minprune.sparse.kernels.program import write
 
-        def joined(parts: list[Any], dtype: Any) -> AnyArray:
-            return np.concatenate([*parts, np.zeros(1, dtype)]).astype(dtype)
-
-        widest = max(o.dtype.itemsize for o in self.offsets)
-        arenas = []
-        for numbers in (self.trained, self.trained, self.trained, self.top + SLACK):
-            arena = batch_array((numbers,), self.dtype)
-            arena[...] = 0
-            arenas.append(arena)
         return (
             write(self.operations),
             joined(self.cuts, np.int32),
-            joined(self.offsets, np.uint16 if widest == 2 else np.uint32),
+            joined_offsets(self.offsets),
             joined(self.orders, np.int32),
             joined(self.constants, self.dtype),
-            *arenas,
+            *(aligned(self.trained, self.dtype) for _ in range(3)),
+            aligned(self.top + SLACK, self.dtype),
         )
 
 

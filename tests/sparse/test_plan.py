@@ -1,5 +1,6 @@
 """compile: one call computes what the network computes, without allocating."""
 
+import os
 import tracemalloc
 
 import numpy as np
@@ -125,6 +126,9 @@ def test_a_nan_is_not_lost():
         assert np.isnan(sparse.compile(net, batch)(x)).all()
 
 
+@pytest.mark.skipif(
+    os.environ.get("MINPRUNE_PROFILE") != "thorough", reason="compiles the loop again"
+)
 def test_double_precision():
     net = pruned(signal(), 0.5).astype(np.float64)
     x = np.random.default_rng(7).normal(size=(3, 2, 21))

@@ -1,0 +1,450 @@
+"""From layers to a table of operations: what `compile` does before anything runs.
+
+Every activation gets a place in one arena, without reuse: padding that is zero once
+stays zero. Planes lie as (channels, rows, columns, lanes); a single sample has one
+lane, and a convolution then runs over the borders of its rows, so that a view may
+have gaps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+
+from minprune._check import LANE, AnyArray, FloatArray, IntArray
+from minprune.nn.conv import Convolution
+from minprune.nn.layer import Layer, Shape
+from minprune.nn.network import Network
+from minprune.nn.pool import AvgPool, Pooling
+from minprune.sparse.arenas import SLACK, aligned, joined, joined_offsets, keep
+from minprune.sparse.base import SparseLayer
+from minprune.sparse.bsr import BSR
+from minprune.sparse.csr import CSR
+from minprune.sparse.products import Pattern
+
+
+@dataclass(frozen=True)
+class View:
+    """Where an activation lies: (channels, rows, columns) of the builder's lanes."""
+
+    at: int
+    channels: int
+    rows: int
+    columns: int
+    channel_step: int
+    row_step: int
+    shared: bool = False
+    """Whether another operation reads it too, so that nothing may be fused into it."""
+
+    @property
+    def size(self) -> int:
+        """Positions."""
+        return self.channels * self.rows * self.columns
+
+
+class Planner:
+    """The table, written layer by layer."""
+
+    def __init__(self, net: Network, batch: int) -> None:
+        from minprune.sparse.kernels import program
+
+        self.program = program
+        self.batch = batch
+        self.lanes = 1 if batch == 1 else -(-batch // LANE) * LANE
+        self.dtype = net.dtype
+        self.operations: list[Any] = []
+        self.top = 0
+        self.cuts: list[IntArray] = []
+        self.offsets: list[IntArray] = []
+        self.weights: list[FloatArray] = []
+        self.constants: list[FloatArray] = []
+
+        shape = net.input_shape
+        view = self.place(*_planes(shape))
+        scale = np.broadcast_to(net.scale, shape).reshape(-1)
+        offset = np.broadcast_to(net.offset, shape).reshape(-1)
+        both = keep(self.constants, np.concatenate((scale, offset)))
+        size = int(np.prod(shape))
+        self.operations.append(program.Enter(view.at, size, self.lanes, both))
+        view = self.contiguous(self.through(net.root, "", view, shape))
+        self.operations.append(program.Leave(view.at, view.size, self.lanes))
+
+    def arrays(self) -> tuple[AnyArray, ...]:
+        """Table, cuts, offsets, weights, constants and the arena of activations."""
+        return (
+            self.program.write(self.operations),
+            joined(self.cuts, np.int32),
+            joined_offsets(self.offsets),
+            joined(self.weights, self.dtype),
+            joined(self.constants, self.dtype),
+            aligned(self.top + SLACK, self.dtype),
+        )
+
+    # Memory.
+
+    def room(self, numbers: int) -> int:
+        """Room for so many numbers and a zero behind them, on a cache line."""
+        start = self.top
+        self.top += numbers // LANE * LANE + LANE
+        return start
+
+    def place(self, channels: int, rows: int, columns: int) -> View:
+        """Room for an activation without gaps."""
+        row = columns * self.lanes
+        at = self.room(channels * rows * row)
+        return View(at, channels, rows, columns, rows * row, row)
+
+    def is_contiguous(self, view: View) -> bool:
+        """Whether a view has no gaps."""
+        row = view.columns * self.lanes
+        return (view.row_step == row or view.rows == 1) and (
+            view.channel_step == view.rows * row or view.channels == 1
+        )
+
+    def contiguous(self, view: View) -> View:
+        """The view itself, or a copy without gaps."""
+        if self.is_contiguous(view):
+            return view
+        made = self.place(view.channels, view.rows, view.columns)
+        self.move(view, made)
+        return made
+
+    def move(self, x: View, y: View, **options: int) -> None:
+        """Copy, scale or add one view into another of the same extent."""
+        self.operations.append(
+            self.program.Move(
+                x.at,
+                x.channel_step,
+                x.row_step,
+                self.lanes,
+                y.at,
+                y.channel_step,
+                y.row_step,
+                self.lanes,
+                x.channels,
+                x.rows,
+                x.columns,
+                self.lanes,
+                **options,
+            )
+        )
+
+    # Layers.
+
+    def through(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+        """The operations of one layer; where its output lies."""
+        for kind, write in WRITERS.items():
+            if layer.kind == kind:
+                return write(self, layer, name, view, shape)
+        raise ValueError(
+            f"compile: layer {name or 'root'} is a {layer.kind}, which has no compiled "
+            f"form; known: {', '.join(sorted(WRITERS))}; call the network instead"
+        )
+
+    def weighted(self, layer: Layer) -> tuple[Pattern, FloatArray]:
+        """Pattern and values of a layer, every weight of a dense one."""
+        values = layer.params["weight"]
+        if isinstance(layer, SparseLayer):
+            return layer.pattern, values
+        pattern = CSR.from_mask(np.ones((len(values), values[0].size), bool))
+        return pattern, values.reshape(-1)
+
+    def store(
+        self, rows: Any, values: FloatArray, layer: Layer
+    ) -> tuple[int, int, int, int, int]:
+        """Places of cuts, offsets (and how many), values and bias of a layer."""
+        flat = values.reshape(-1)
+        cuts = keep(self.cuts, rows.cuts)
+        stored = keep(self.offsets, rows.offsets)
+        ordered = flat if rows.order is None else flat[rows.order]
+        kept = keep(self.weights, ordered)
+        bias = layer.params.get("bias", np.zeros(rows.outputs, self.dtype))
+        return cuts, stored, len(rows.offsets), kept, keep(self.constants, bias)
+
+    def linear(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+        """A strip product, or a gather for a single sample."""
+        from minprune.sparse.kernels import BlockProducts
+        from minprune.sparse.kernels.linear import LinearProducts, frame
+
+        pattern, values = self.weighted(layer)
+        layouts = LinearProducts(pattern).rows
+        view = self.contiguous(view)
+        made = self.place(pattern.shape[0], 1, 1)
+        if (
+            self.lanes == 1
+            and BlockProducts.fits(pattern)
+            and pattern.block[0] % LANE == 0
+        ):
+            self.blocks(pattern, values, layer, view, made)
+            return made
+        if self.lanes == 1:
+            self.column(layouts.narrow, values, layer, view, made)
+            return made
+        rows = layouts.of(self.lanes)
+        where = frame(rows, self.lanes, self.lanes, self.lanes)
+        places = self.store(rows, values, layer)
+        self.operations.append(self.program.Product(view.at, made.at, *places, where))
+        return made
+
+    def blocks(
+        self, pattern: BSR, values: FloatArray, layer: Layer, view: View, made: View
+    ) -> None:
+        """Down blocks of one column."""
+        from minprune.sparse.kernels import BlockProducts
+
+        rows = BlockProducts(pattern).blocks.narrow
+        stored = keep(self.offsets, rows.offsets)
+        held, height, outputs = len(values), pattern.block[0], pattern.shape[0]
+        bias = layer.params.get("bias", np.zeros(outputs, self.dtype))
+        self.operations.append(
+            self.program.Blocks(
+                view.at,
+                made.at,
+                keep(self.cuts, rows.cuts),
+                stored,
+                held,
+                keep(self.weights, values.reshape(-1)),
+                height,
+                keep(self.constants, bias),
+                outputs,
+            )
+        )
+
+    def column(
+        self, rows: Any, values: FloatArray, layer: Layer, view: View, made: View
+    ) -> None:
+        """The gather; behind its input lies a zero, behind its output a spare place."""
+        from minprune.sparse.kernels.layout import make_slices
+
+        flat = values.reshape(-1)
+        ordered = flat if rows.order is None else flat[rows.order]
+        slices = make_slices(rows, ordered, view.size)
+        cuts = keep(self.cuts, slices.cuts)
+        lanes = keep(self.cuts, slices.rows)
+        stored = keep(self.offsets, slices.offsets)
+        kept = keep(self.weights, slices.values)
+        bias = layer.params.get("bias", np.zeros(rows.outputs, self.dtype))
+        start = keep(self.constants, np.append(bias, self.dtype.type(0)))
+        held, outputs, count = len(slices.values), rows.outputs, len(slices.cuts) - 1
+        self.operations.append(
+            self.program.Column(
+                view.at, made.at, cuts, count, lanes, stored, held, kept, start, outputs
+            )
+        )
+
+    def convolution(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+        """Spread onto padded phases, then one strip product."""
+        from minprune.sparse.kernels.conv import Layout, frame
+
+        given = cast("Convolution", layer)
+        pattern, values = self.weighted(layer)
+        layout = Layout(
+            pattern,
+            given.window,
+            given.groups,
+            given.in_channels,
+            (view.rows, view.columns),
+        )
+        at = self.spread(layout, view)
+        (rows, columns), width = layout.output, layout.phase[1]
+        out, lanes = pattern.shape[0], self.lanes
+        places = self.store(layout.rows, values, layer)
+        if lanes > 1:
+            made = self.place(out, rows, columns)
+            where = frame(layout.rows, rows, columns * lanes, lanes, width * lanes)
+        else:  # one strip from the first position to the last, borders included
+            length = -(-rows * width // LANE) * LANE
+            made = View(self.room(out * length), out, rows, columns, length, width)
+            where = frame(layout.rows, 1, length, lanes, 0)
+        self.operations.append(self.program.Product(at, made.at, *places, where))
+        return made
+
+    def spread(self, layout: Any, view: View) -> int:
+        """Where the phases of the padded input lie; the view itself if it will do."""
+        (height, width), (sh, sw) = layout.phase, layout.window.stride
+        plain = (sh, sw) == (1, 1) and (height, width) == (view.rows, view.columns)
+        if plain and self.is_contiguous(view):
+            return view.at
+        lanes, channels = self.lanes, view.channels
+        plane = height * width * lanes
+        at = self.room(sh * sw * channels * plane + width * lanes + SLACK)
+        for phase, own, theirs in layout.phases(layout.phase, (0, 0)):
+            rows, columns = (side.stop - side.start for side in own)
+            x = theirs[0].start * view.row_step + theirs[1].start * lanes
+            y = own[0].start * width * lanes + own[1].start * lanes
+            self.operations.append(
+                self.program.Move(
+                    view.at + x,
+                    view.channel_step,
+                    view.row_step * sh,
+                    lanes * sw,
+                    at + phase * channels * plane + y,
+                    plane,
+                    width * lanes,
+                    lanes,
+                    channels,
+                    rows,
+                    columns,
+                    lanes,
+                )
+            )
+        return at
+
+    def relu(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+        """Fused into the operation that made the view, unless others read it too."""
+        last = self.operations[-1]
+        if not view.shared and getattr(last, "y", None) == view.at:
+            if isinstance(last, self.program.Product):
+                fused = last._replace(frame=last.frame._replace(relu=1))
+                self.operations[-1] = fused
+                return view
+            if isinstance(
+                last, self.program.Column | self.program.Blocks | self.program.Move
+            ):
+                self.operations[-1] = last._replace(relu=1)
+                return view
+        made = self.place(view.channels, view.rows, view.columns)
+        self.move(view, made, relu=1)
+        return made
+
+    def batch_norm(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+        """Running statistics make it a scale and a shift of each channel."""
+        mean, variance = layer.buffers["running_mean"], layer.buffers["running_var"]
+        scale = layer.params.get("weight", np.ones_like(mean)) / np.sqrt(
+            variance + cast("Any", layer).eps
+        )
+        shift = layer.params.get("bias", np.zeros_like(mean)) - mean * scale
+        made = self.place(view.channels, view.rows, view.columns)
+        both = keep(self.constants, np.concatenate((scale, shift)))
+        self.move(view, made, scale=both)
+        return made
+
+    def pool(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+        """A window over every plane."""
+        pooling = cast("Pooling", layer)
+        window = pooling.window
+        rows, columns = window.output(layer.kind, view.rows, view.columns)
+        corner = window.padding[0][0], window.padding[1][0]
+        mean = isinstance(layer, AvgPool)
+        return self.windows(
+            view, rows, columns, window.kernel, window.stride, corner, mean
+        )
+
+    def mean(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+        """One window over the whole plane."""
+        whole = (view.rows, view.columns)
+        return self.windows(view, 1, 1, whole, whole, (0, 0), True)
+
+    def windows(
+        self,
+        view: View,
+        rows: int,
+        columns: int,
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        corner: tuple[int, int],
+        mean: bool,
+    ) -> View:
+        """One pooling operation."""
+        made = self.place(view.channels, rows, columns)
+        size = (made.channels, rows, columns, self.lanes)
+        steps = (view.at, view.channel_step, view.row_step, made.at)
+        window = (*kernel, *stride, *corner, view.rows, view.columns, int(mean))
+        self.operations.append(self.program.Pool(*steps, *size, *window))
+        return made
+
+    def flatten(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+        """Nothing moves unless there are gaps."""
+        view = self.contiguous(view)
+        return View(view.at, view.size, 1, 1, self.lanes, self.lanes, view.shared)
+
+    def same(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+        """Nothing happens at inference."""
+        return view
+
+    def sequential(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+        """One after the other."""
+        for child, below in layer.children.items():
+            view = self.through(below, _join(name, child), view, shape)
+            shape = below.output_shape(shape)
+        return view
+
+    def residual(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+        """The shortcut is added to what the body made."""
+        view = _shared(view)
+        body = self.through(layer.children["body"], _join(name, "body"), view, shape)
+        around = view
+        if "shortcut" in layer.children:
+            below = layer.children["shortcut"]
+            around = self.through(below, _join(name, "shortcut"), view, shape)
+        made = self.place(body.channels, body.rows, body.columns)
+        self.move(body, made)
+        self.move(around, made, add=1)
+        return made
+
+    def concat(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+        """Every branch is copied to its channels."""
+        view = _shared(view)
+        parts = [
+            self.through(below, _join(name, child), view, shape)
+            for child, below in layer.children.items()
+        ]
+        channels = sum(part.channels for part in parts)
+        made = self.place(channels, parts[0].rows, parts[0].columns)
+        at = made.at
+        for part in parts:
+            target = View(
+                at,
+                part.channels,
+                part.rows,
+                part.columns,
+                made.channel_step,
+                made.row_step,
+            )
+            self.move(part, target)
+            at += part.channels * made.channel_step
+        return _shared(made)
+
+
+Writer = Callable[[Planner, Layer, str, View, Shape], View]
+
+WRITERS: dict[str, Writer] = {
+    "Sequential": Planner.sequential,
+    "Residual": Planner.residual,
+    "Concat": Planner.concat,
+    "Linear": Planner.linear,
+    "SparseLinear": Planner.linear,
+    "Conv1d": Planner.convolution,
+    "Conv2d": Planner.convolution,
+    "SparseConv1d": Planner.convolution,
+    "SparseConv2d": Planner.convolution,
+    "ReLU": Planner.relu,
+    "BatchNorm": Planner.batch_norm,
+    "MaxPool1d": Planner.pool,
+    "MaxPool2d": Planner.pool,
+    "AvgPool1d": Planner.pool,
+    "AvgPool2d": Planner.pool,
+    "GlobalAvgPool": Planner.mean,
+    "Flatten": Planner.flatten,
+    "Dropout": Planner.same,
+}
+
+
+def _planes(shape: Shape) -> tuple[int, int, int]:
+    """(channels, rows, columns) of a sample; a signal is a plane of one row."""
+    if len(shape) == 1:
+        return shape[0], 1, 1
+    if len(shape) == 2:
+        return shape[0], 1, shape[1]
+    return shape[0], shape[1], shape[2]
+
+
+def _shared(view: View) -> View:
+    """The same place, marked as read by several."""
+    return replace(view, shared=True)
+
+
+def _join(above: str, below: str) -> str:
+    """Dotted name of a layer in another."""
+    return f"{above}.{below}" if above else below
