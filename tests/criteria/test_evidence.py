@@ -454,8 +454,10 @@ def test_recurrent_weights_have_gradients_by_example_one_at_a_time():
         assert_allclose(found[name]["grad"], evidence["grad"], rtol=1e-11, atol=1e-15)
     with pytest.raises(ValueError, match="call with batch=1"):
         collect(net, source, ["fisher_diag"], batch=2)
-    with pytest.raises(ValueError, match=r"gram of gru\.weight_ih_l0 is not defined"):
-        collect(net, source, ["gram"])
+    for need in ("gram", "kfac_g", "loss_change"):
+        message = rf"{need} of gru\.weight_ih_l0 is not defined; GRU is neither"
+        with pytest.raises(ValueError, match=message):
+            collect(net, source, [need])
 
 
 def test_evaluation_mode_and_the_network_left_alone():

@@ -120,6 +120,7 @@ def output_gram(site: Site) -> FloatArray:
 
 def kfac_g(site: Site) -> FloatArray:
     """The same of the gradient at the layer's raw output."""
+    site.weighted("kfac_g")
     return _outer(site.own.dy)
 
 

@@ -26,6 +26,7 @@ def loss_changes(net: Network, examples: Examples) -> dict[str, FloatArray]:
     base = mean_loss()
     changes: dict[str, FloatArray] = {}
     for name, site in places.items():
+        site.weighted("loss_change")
         units = len(site.weight)
         changes[name] = np.empty(units)
         for unit in range(units):
