@@ -37,26 +37,31 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tree(space: "Space") -> str:
-    """The space, and below it what makes, scales and reads its units."""
+    """The space, and below it the layers that make, scale and read its units."""
     tied = f" of {space.width} channels each" if space.width > 1 else ""
     lines = [f"{space.name}: {_units(space)}{tied}"]
     for role in ("makes", "scales", "reads"):
-        mine = [axis for axis in space.axes if axis.role == role]
-        for index, axis in enumerate(mine):
-            lines.append(f"  {role if index == 0 else '':<7}{_line(space, axis)}")
+        arrays: dict[tuple[str, str], list[str]] = {}
+        for axis in space.axes:
+            if axis.role == role:
+                place = (axis.layer, _entries(space, axis))
+                arrays.setdefault(place, []).append(axis.array)
+        for index, ((layer, entries), names) in enumerate(arrays.items()):
+            head = role if index == 0 else ""
+            lines.append(f"  {head:<7}{layer}: {entries} of {', '.join(names)}")
     return "\n".join(lines)
+
+
+def _entries(space: "Space", axis: "Axis") -> str:
+    """What of an array goes with a unit: so many rows, or columns."""
+    each = int((space.places(axis) >= 0).sum()) // len(space)
+    what = "column" if axis.axis else "row"
+    return f"{each} {what}{'s' if each != 1 else ''}"
 
 
 def _units(space: "Space") -> str:
     """How many there are."""
     return f"{len(space)} unit{'s' if len(space) != 1 else ''}"
-
-
-def _line(space: "Space", axis: "Axis") -> str:
-    """One array, and how many of its rows or columns go with a unit."""
-    what = ("row", "column", "plane")[min(axis.axis, 2)]
-    each = int((space.places(axis) >= 0).sum()) // len(space)
-    return f"{axis.name}: {each} {what}{'s' if each != 1 else ''} a unit"
 
 
 def _as_values(space: "Space") -> dict[str, Any]:

@@ -19,7 +19,7 @@ def test_structure_prints_a_tree_and_the_same_as_json(run, run_json, dense):
     status, out, _ = run("structure", dense)
     assert status == 0
     assert "2 spaces, 192 units that can go" in out
-    assert "fc1: 128 units\n  makes  fc1.weight: 1 row a unit\n" in out
+    assert "fc1: 128 units\n  makes  fc1: 1 row of weight, bias\n" in out
     assert "fc3: 10 units that cannot go: it is the network's output" in out
 
 
