@@ -235,7 +235,8 @@ class Planner:
 
     def convolution(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
         """Spread onto padded phases, then one strip product."""
-        from minprune.sparse.kernels.conv import Layout, frame
+        from minprune.sparse.kernels.conv import frame
+        from minprune.sparse.kernels.phases import Layout
 
         given = cast("Convolution", layer)
         pattern, values = self.weighted(layer)

@@ -7,7 +7,7 @@ import numpy as np
 from minprune.nn import Conv1d, Conv2d, Linear
 from minprune.nn.window import planes
 from minprune.sparse import SparseConv1d, SparseConv2d, SparseLinear
-from minprune.sparse.kernels import block, conv, linear, linear_products
+from minprune.sparse.kernels import ConvolutionProducts, linear_products, loops
 from minprune.sparse.products import ScipyConvolution, ScipyLinear
 from tests.oracles import kernels as oracle
 
@@ -76,17 +76,21 @@ class LinearLoops:
 
     def forward(self, values, bias, x):
         y = np.empty((self.pattern.shape[0], x.shape[1]), x.dtype)
-        linear.forward(self.pattern.indptr, self.pattern.indices, values, x, y)
+        loops.linear_forward(self.pattern.indptr, self.pattern.indices, values, x, y)
         return y if bias is None else y + bias[:, None]
 
     def input_gradient(self, values, dy, x):
         dx = np.empty(x.shape, x.dtype)
-        linear.input_gradient(self.pattern.indptr, self.pattern.indices, values, dy, dx)
+        loops.linear_input_gradient(
+            self.pattern.indptr, self.pattern.indices, values, dy, dx
+        )
         return dx
 
     def weight_gradient(self, x, dy):
         g = np.empty(self.pattern.stored, x.dtype)
-        linear.weight_gradient(self.pattern.indptr, self.pattern.indices, x, dy, g)
+        loops.linear_weight_gradient(
+            self.pattern.indptr, self.pattern.indices, x, dy, g
+        )
         return g
 
 
@@ -98,17 +102,19 @@ class BlockLoops:
 
     def forward(self, values, bias, x):
         y = np.empty((self.pattern.shape[0], x.shape[1]), x.dtype)
-        block.forward(self.pattern.indptr, self.pattern.indices, values, x, y)
+        loops.block_forward(self.pattern.indptr, self.pattern.indices, values, x, y)
         return y if bias is None else y + bias[:, None]
 
     def input_gradient(self, values, dy, x):
         dx = np.empty(x.shape, x.dtype)
-        block.input_gradient(self.pattern.indptr, self.pattern.indices, values, dy, dx)
+        loops.block_input_gradient(
+            self.pattern.indptr, self.pattern.indices, values, dy, dx
+        )
         return dx
 
     def weight_gradient(self, x, dy):
         g = np.empty(self.pattern.values_shape, x.dtype)
-        block.weight_gradient(self.pattern.indptr, self.pattern.indices, x, dy, g)
+        loops.block_weight_gradient(self.pattern.indptr, self.pattern.indices, x, dy, g)
         return g
 
 
@@ -117,26 +123,30 @@ class ConvolutionLoops:
 
     def __init__(self, pattern, window, groups):
         self.pattern, self.window = pattern, window
-        self.geometry = conv.geometry(window, pattern.shape, groups)
+        self.geometry = loops.geometry(window, pattern.shape, groups)
 
     def forward(self, values, bias, x):
         size = self.window.output("loops", *planes(x).shape[1:3])
         y = np.empty((self.pattern.shape[0], *size, x.shape[-1]), x.dtype)
         indptr, indices = self.pattern.indptr, self.pattern.indices
-        conv.forward(indptr, indices, values, self.geometry, planes(x), y)
+        loops.convolution_forward(indptr, indices, values, self.geometry, planes(x), y)
         y = y if bias is None else y + bias[:, None, None, None]
         return y if x.ndim == 4 else y[:, 0]
 
     def input_gradient(self, values, dy, x):
         dx = np.empty(planes(x).shape, x.dtype)
         indptr, indices = self.pattern.indptr, self.pattern.indices
-        conv.input_gradient(indptr, indices, values, self.geometry, planes(dy), dx)
+        loops.convolution_input_gradient(
+            indptr, indices, values, self.geometry, planes(dy), dx
+        )
         return dx.reshape(x.shape)
 
     def weight_gradient(self, x, dy):
         g = np.empty(self.pattern.stored, x.dtype)
         indptr, indices = self.pattern.indptr, self.pattern.indices
-        conv.weight_gradient(indptr, indices, self.geometry, planes(x), planes(dy), g)
+        loops.convolution_weight_gradient(
+            indptr, indices, self.geometry, planes(x), planes(dy), g
+        )
         return g
 
 
@@ -151,7 +161,7 @@ def multipliers(layer):
         return found | {"loops": (LinearLoops if csr else BlockLoops)(pattern)}
     view, groups = layer.window, layer.groups
     found = {
-        "strips": conv.ConvolutionProducts(pattern, view, groups, layer.in_channels),
+        "strips": ConvolutionProducts(pattern, view, groups, layer.in_channels),
         "scipy": ScipyConvolution(pattern, view, groups),
     }
     return found | ({"loops": ConvolutionLoops(pattern, view, groups)} if csr else {})

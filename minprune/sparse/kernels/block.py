@@ -1,6 +1,6 @@
 """Products with blocks of R x C weights.
 
-The loops that define them stand first. Any shape of block goes through the strip
+What they compute is defined in `loops`. Any shape of block goes through the strip
 kernel row by row, each weight at its place in the blocks. Blocks of one column do
 better: their rows share what they multiply, so it is loaded once for four rows; and
 with a single sample a strip runs down the block, so that nothing has to be gathered.
@@ -28,66 +28,6 @@ from minprune.sparse.kernels.layout import Tile, make_rows
 from minprune.sparse.kernels.linear import Layouts, LinearProducts, frame
 from minprune.sparse.kernels.strips import TILE, begin, finish
 from minprune.sparse.products import Pattern
-
-
-@kernel
-def forward(
-    indptr: IntArray,
-    indices: IntArray,
-    values: FloatArray,
-    x: FloatArray,
-    y: FloatArray,
-) -> None:
-    """y[i, b] = sum over the blocks k of i's row of values[k, r, c] * x[j, b].
-
-    Weight (r, c) of block k stands in row ``R * row + r`` and column
-    ``C * indices[k] + c``; beyond the edge there is only padding.
-    """
-    height, breadth = values.shape[1], values.shape[2]
-    y[:] = 0.0
-    for row in range(len(indptr) - 1):
-        for k in range(indptr[row], indptr[row + 1]):
-            for r in range(min(height, y.shape[0] - row * height)):
-                for c in range(min(breadth, x.shape[0] - indices[k] * breadth)):
-                    i, j = row * height + r, indices[k] * breadth + c
-                    for b in range(y.shape[1]):
-                        y[i, b] += values[k, r, c] * x[j, b]
-
-
-@kernel
-def input_gradient(
-    indptr: IntArray,
-    indices: IntArray,
-    values: FloatArray,
-    dy: FloatArray,
-    dx: FloatArray,
-) -> None:
-    """dx[j, b] = sum over the weights of column j of values[k, r, c] * dy[i, b]."""
-    height, breadth = values.shape[1], values.shape[2]
-    dx[:] = 0.0
-    for row in range(len(indptr) - 1):
-        for k in range(indptr[row], indptr[row + 1]):
-            for r in range(min(height, dy.shape[0] - row * height)):
-                for c in range(min(breadth, dx.shape[0] - indices[k] * breadth)):
-                    i, j = row * height + r, indices[k] * breadth + c
-                    for b in range(dy.shape[1]):
-                        dx[j, b] += values[k, r, c] * dy[i, b]
-
-
-@kernel
-def weight_gradient(
-    indptr: IntArray, indices: IntArray, x: FloatArray, dy: FloatArray, g: FloatArray
-) -> None:
-    """g[k, r, c] = sum_b x[j, b] * dy[i, b]; zero where a block is padding."""
-    height, breadth = g.shape[1], g.shape[2]
-    g[:] = 0.0
-    for row in range(len(indptr) - 1):
-        for k in range(indptr[row], indptr[row + 1]):
-            for r in range(min(height, dy.shape[0] - row * height)):
-                for c in range(min(breadth, x.shape[0] - indices[k] * breadth)):
-                    i, j = row * height + r, indices[k] * breadth + c
-                    for b in range(dy.shape[1]):
-                        g[k, r, c] += x[j, b] * dy[i, b]
 
 
 @kernel

@@ -1,7 +1,7 @@
 """Products of a sparse linear layer, samples as columns.
 
-The three loops that define them stand first; they are what is read, and what the tests
-hold the fast ones to. `LinearProducts` computes the same by the strip kernel.
+What they compute is defined in `loops`; here it is done by the strip kernel, a tile of
+samples at a time.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from minprune._check import FloatArray, IntArray, batch_array
-from minprune.sparse.kernels._jit import kernel, share_rows
+from minprune._check import FloatArray, batch_array
+from minprune.sparse.kernels._jit import share_rows
 from minprune.sparse.kernels.layout import (
     Tile,
     flat,
@@ -28,53 +28,6 @@ from minprune.sparse.kernels.layout import (
 )
 from minprune.sparse.kernels.strips import TILE, Frame, Rows, column
 from minprune.sparse.products import Pattern
-
-
-@kernel
-def forward(
-    indptr: IntArray,
-    indices: IntArray,
-    values: FloatArray,
-    x: FloatArray,
-    y: FloatArray,
-) -> None:
-    """y[i, b] = sum over k stored in row i of values[k] * x[indices[k], b]."""
-    for i in range(y.shape[0]):
-        for b in range(y.shape[1]):
-            y[i, b] = 0.0
-        for k in range(indptr[i], indptr[i + 1]):
-            for b in range(y.shape[1]):
-                y[i, b] += values[k] * x[indices[k], b]
-
-
-@kernel
-def input_gradient(
-    indptr: IntArray,
-    indices: IntArray,
-    values: FloatArray,
-    dy: FloatArray,
-    dx: FloatArray,
-) -> None:
-    """dx[j, b] = sum over k stored in column j of values[k] * dy[row of k, b]."""
-    for j in range(dx.shape[0]):
-        for b in range(dx.shape[1]):
-            dx[j, b] = 0.0
-    for i in range(dy.shape[0]):
-        for k in range(indptr[i], indptr[i + 1]):
-            for b in range(dy.shape[1]):
-                dx[indices[k], b] += values[k] * dy[i, b]
-
-
-@kernel
-def weight_gradient(
-    indptr: IntArray, indices: IntArray, x: FloatArray, dy: FloatArray, g: FloatArray
-) -> None:
-    """g[k] = sum_b x[indices[k], b] * dy[i, b] for every k stored in row i."""
-    for i in range(dy.shape[0]):
-        for k in range(indptr[i], indptr[i + 1]):
-            g[k] = 0.0
-            for b in range(dy.shape[1]):
-                g[k] += x[indices[k], b] * dy[i, b]
 
 
 class LinearProducts:
