@@ -8,6 +8,8 @@ from numpy.testing import assert_array_equal
 
 import minprune
 from minprune import nn, prune
+from minprune.quantize import quantize
+from minprune.quantize.arithmetic import AffineNumbers
 from tests.prune.cases import NETWORKS, Watch, digits
 from tests.prune.table import BATCH_SIZE, EPOCHS, PROMISES, STEPS
 
@@ -141,3 +143,13 @@ def test_killed_and_resumed_it_ends_in_the_same_bits(promise, network, tmp_path)
         assert_array_equal(net.masks()[name], mask)
     for name, array in whole.parameters().items():
         assert_array_equal(net.parameters()[name], array)
+
+
+@pytest.mark.parametrize(("promise", "network"), ROWS[::2])
+def test_the_sparsity_survives_eight_bit_integers(promise, network):
+    net, _ = trained(promise, network)
+    whole = quantize(net, digits().train.x[:64])
+    steps = [n for n in whole.numbers.values() if isinstance(n, AffineNumbers)]
+    for mask, step in zip(net.masks().values(), steps, strict=True):
+        integers = step.weight.reshape(mask.shape)
+        assert (integers[~mask] == 0).all()
