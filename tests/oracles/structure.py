@@ -71,6 +71,9 @@ def through(node, name, arrays, x, gate, silenced):
         y = y / along(np.sqrt(own("running_var") + told["eps"]), x)
         if told["affine"]:
             y = y * along(own("weight"), x) + along(own("bias"), x)
+    elif kind == "LayerNorm":
+        y = (x - x.mean()) / np.sqrt(x.var() + told["eps"])
+        y = y * own("weight") + own("bias")
     elif kind in PASSING:
         y = PASSING[kind](x, told)
     elif kind == "GlobalAvgPool":

@@ -146,7 +146,11 @@ def dense_end(draw, features, bends):
             nn.Linear(features, inner), nn.ReLU(), nn.Linear(inner, features)
         )
         layers.append(nn.Residual(body))
-    return [*layers, nn.Linear(features, few(draw, 1, 2), draw(st.booleans()))]
+    last = nn.Linear(features, few(draw, 1, 2), draw(st.booleans()))
+    if bends == BENT or draw(st.booleans()):
+        return [*layers, last]
+    more = draw(st.sampled_from([nn.Dropout(0.5), nn.LayerNorm(features)]))
+    return [*layers, more, nn.Heads({"one": last, "other": nn.Linear(features, 1)})]
 
 
 @st.composite

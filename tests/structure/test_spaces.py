@@ -162,7 +162,7 @@ PLAIN = (nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2)
         ({"0": [0, 1, 2]}, r"all 3 units of space '0' \(made by 0\) were to go"),
         ({"0": [3]}, r"no unit 3 in space '0' \(made by 0\); expected 0 to 2"),
         ({"0": [-1]}, "no unit -1"),
-        ({"2": [1, 1]}, r"unit 1 of space '2' \(made by 2\) is named twice"),
+        ({"2": [1, 0, 1]}, r"unit 1 of space '2' \(made by 2\) is named twice"),
         ({"4": [0]}, r"nothing of space '4' \(made by 4\) can go.*output"),
         ({"input": [0]}, "nothing of space 'input'.*network's input"),
         ({"conv": [0]}, "there is no space 'conv'"),
