@@ -4,9 +4,8 @@ With samples last, the patches under one tap are a strided slice of the padded p
 and the unfolded matrix (K, positions * N) multiplies a weight (out, K) into an output
 that is already in place: nothing is transposed. K = in/groups * kh * kw.
 
-The unfolded matrix is made for a few output rows at a time, so that scratch memory
-stays below `SCRATCH` bytes whatever the batch, and is made again, not kept, for the
-backward.
+The unfolded matrix is made for a few output rows at a time, in scratch memory that is
+used again and again, and it is made anew, not kept, for the backward.
 """
 
 import math

@@ -7,7 +7,9 @@ Shapes
 Gradients
     ``backward(dy)`` takes the gradient of the loss at what the last ``forward``
     returned, writes the gradient of every parameter to ``grads`` (overwriting, never
-    adding) and returns the gradient at what ``forward`` was given.
+    adding) and returns the gradient at what ``forward`` was given. It may be asked
+    again, with another gradient, after the same ``forward``. ``learn(dy)`` does the
+    same where nobody needs the gradient at the input.
 Numbers
     float32 and float64, and complex128: forward and backward never conjugate, never
     take an absolute value, and compare real parts only, so that the imaginary part of a

@@ -75,6 +75,19 @@ WITHOUT_DATA = {
 }
 """Evidence that the network gives by itself."""
 
+FLOWS: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "flow_grad": np.abs,
+    "path_grad": np.square,
+}
+"""By which size of the parameters a path is measured."""
+
+PASSES: dict[str, Callable[[Network, Examples], dict[str, FloatArray]]] = {
+    "loss_change": loss_changes,
+    "hessian_grad": hessian_gradient,
+    "hess_diag": hessian_diagonals,
+}
+"""Evidence that takes passes of its own over the examples."""
+
 
 def collect(
     net: Network,
@@ -149,10 +162,8 @@ def collect(
         if need in PARAMETERS:
             for name, site in places.items():
                 found[name][need] = PARAMETERS[need](site)
-    if "flow_grad" in needs:
-        _file(found, "flow_grad", path_gradients(net, np.abs))
-    if "path_grad" in needs:
-        _file(found, "path_grad", path_gradients(net, np.square))
+    for need in FLOWS.keys() & needs:
+        _file(found, need, path_gradients(net, FLOWS[need]))
     if set(needs) <= WITHOUT_DATA:
         return found
     if data is None:
@@ -160,12 +171,8 @@ def collect(
         raise ValueError(f"collect: {', '.join(asked)} cannot be had without data")
     chosen = choose(data, examples, batch, seed, loss)
     _one_pass(still, places, chosen, needs, found)
-    if "loss_change" in needs:
-        _file(found, "loss_change", loss_changes(net, chosen))
-    if "hessian_grad" in needs:
-        _file(found, "hessian_grad", hessian_gradient(net, chosen))
-    if "hess_diag" in needs:
-        _file(found, "hess_diag", hessian_diagonals(net, chosen))
+    for need in PASSES.keys() & needs:
+        _file(found, need, PASSES[need](net, chosen))
     if {"hvp", "hessian"} & set(needs):
         product = hessian_product(net, chosen)
         for name, site in places.items():
