@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from minprune.conformance import cases
+
 
 def _st() -> Any:
     """Hypothesis's strategies, or one line that says how to get them."""
@@ -180,9 +182,7 @@ def evidence() -> Any:
     """Evidence of one linear layer, by name."""
 
     def build(rng: Any, rows: int, columns: int) -> dict[str, Any]:
-        from minprune.conformance.checks.scores import drawn
-
-        return {"given": drawn(rng, (rows, columns))}
+        return {"given": cases.evidence(rng, (rows, columns))}
 
     side = _st().integers(1, 6)
     return _seeded(build, rows=side, columns=side)
@@ -192,9 +192,7 @@ def layers() -> Any:
     """A weight, a mask (of any density), inputs and a gradient at the outputs."""
 
     def build(rng: Any, out: int, into: int, batch: int, density: float) -> Any:
-        from minprune.conformance.checks.masked import layer
-
-        return layer(rng, (out, into), batch, density)
+        return cases.layer(rng, (out, into), batch, density)
 
     side = _st().integers(1, 8)
     density = _st().sampled_from([0.0, 0.1, 0.5, 1.0])

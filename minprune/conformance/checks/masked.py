@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from minprune._check import AnyArray, BoolArray, FloatArray
-from minprune.conformance import strategies
+from minprune.conformance import cases, strategies
 from minprune.conformance.adapter import Toolkit
 from minprune.conformance.registry import Case, check, expect
 
@@ -20,22 +20,12 @@ Rng = np.random.Generator
 def layers(rng: Rng) -> Iterator[Case]:
     """Sparse, dense, empty, with empty rows and columns."""
     for density in (0.0, 0.2, 0.5, 1.0):
-        yield layer(rng, (5, 7), 4, density)
-    yield layer(rng, (1, 1), 1, 1.0)
-    case = layer(rng, (4, 6), 3, 0.5)
+        yield cases.layer(rng, (5, 7), 4, density)
+    yield cases.layer(rng, (1, 1), 1, 1.0)
+    case = cases.layer(rng, (4, 6), 3, 0.5)
     case["mask"][1] = False
     case["mask"][:, 2] = False
     yield case
-
-
-def layer(rng: Rng, shape: tuple[int, int], batch: int, density: float) -> Case:
-    """A weight, its mask, inputs and a gradient at the outputs, in float32."""
-    return {
-        "weight": rng.normal(size=shape).astype(np.float32),
-        "mask": rng.random(shape) < density,
-        "x": rng.normal(size=(batch, shape[1])).astype(np.float32),
-        "dy": rng.normal(size=(batch, shape[0])).astype(np.float32),
-    }
 
 
 def _close(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from minprune._check import FloatArray
-from minprune.conformance import strategies
+from minprune.conformance import cases, strategies
 from minprune.conformance.adapter import Toolkit
 from minprune.conformance.registry import Case, check, expect
 
@@ -68,18 +68,7 @@ FORMULAS: dict[str, tuple[tuple[str, ...], Formula]] = {
 def evidence(rng: np.random.Generator) -> Iterator[Case]:
     """Random evidence of linear layers."""
     for shape in ((2, 3), (4, 6), (1, 1)):
-        yield {"given": drawn(rng, shape)}
-
-
-def drawn(rng: np.random.Generator, shape: tuple[int, int]) -> dict[str, FloatArray]:
-    """Evidence of one layer, by name."""
-    return {
-        "weight": rng.normal(size=shape),
-        "grad": rng.normal(size=shape),
-        "hess_diag": rng.random(shape) + 0.1,
-        "fisher_diag": rng.random(shape) + 0.1,
-        "input_norm": rng.random(shape[1]) + 0.1,
-    }
+        yield {"given": cases.evidence(rng, shape)}
 
 
 def _file(name: str, needs: tuple[str, ...], formula: Formula) -> None:
