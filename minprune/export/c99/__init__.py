@@ -1,0 +1,76 @@
+"""A network as two files of C99: no allocation, no recursion, no library.
+
+`write` makes them of a `Network`, in float32, or of a `QuantizedNetwork`, in int8.
+Weights that are zero are neither stored nor multiplied; how they are held is chosen for
+each layer (`encode`, `choose`). What the C answers is known to the bit beforehand
+(`Program.run`).
+"""
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from minprune.export.c99.program import Program
+from minprune.export.c99.source import Source, generate, layer_table
+from minprune.files.atomic import write_text
+from minprune.nn.network import Network
+from minprune.quantize.network import QuantizedNetwork
+
+__all__ = ["Program", "Source", "Written", "generate", "layer_table", "write"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files, and the program they hold."""
+
+    header: Path
+    source: Path
+    program: Program
+
+
+def write(
+    model: Network | QuantizedNetwork,
+    folder: str | PathLike[str],
+    name: str = "net",
+    objective: str = "speed",
+) -> Written:
+    """Write ``NAME.h`` and ``NAME.c``.
+
+    Parameters
+    ----------
+    model : Network or QuantizedNetwork
+        In float32 or in int8.
+    folder : str or path
+        Made if it is not there.
+    name : str
+        Begins every function and, in capitals, every macro: lower case.
+    objective : str
+        ``"speed"`` or ``"flash"``: what an encoding is chosen for.
+
+    Raises
+    ------
+    ValueError
+        If a layer cannot be exported (its name and kind), or a size is beyond 16 bits.
+        Nothing has been written then.
+    OSError
+        If a file cannot be written; what had its name is as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from minprune.nn import Linear, Sequential
+    >>> net = Network(Sequential(Linear(4, 2)), (4,), seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = write(net, folder)
+    ...     print(written.header.read_text().splitlines()[-1])
+    #endif
+    >>> written.program.arena_bytes
+    0
+    """
+    program = Program(model, objective)
+    text = generate(program, name)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    header, source = Path(folder, f"{name}.h"), Path(folder, f"{name}.c")
+    write_text(source, text.body)
+    write_text(header, text.header)
+    return Written(header, source, program)

@@ -1,0 +1,102 @@
+"""Which encoding a layer gets: bytes and instructions of each, from closed forms.
+
+Bytes are exact. Instructions are an estimate of what a Cortex-M4 executes (gcc 12,
+-Os), good to tell encodings apart: so much for each weight multiplied, for each part of
+a row (a segment, a group, eight bits, a nibble) and for each row.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minprune._check import AnyArray, one_of
+from minprune.export.c99.encode import ENCODINGS, GROUP, NM16, SEGMENT, Delta4
+
+OBJECTIVES = ("speed", "flash")
+
+LANES = 4
+"""Output positions of a convolution that share each decoded weight."""
+
+COST = {
+    ("dense", 1): (6.0, 0.0, 35.0),
+    ("seg8", 1): (6.0, 6.0, 35.0),
+    ("nm16", 1): (6.5, 6.0, 35.0),
+    ("bitmask", 1): (5.0, 35.0, 35.0),
+    ("delta4", 1): (7.0, 7.0, 38.0),
+    ("dense", 4): (12.0, 0.0, 140.0),
+    ("seg8", 4): (13.0, 6.0, 140.0),
+    ("nm16", 4): (13.5, 6.0, 140.0),
+    ("bitmask", 4): (12.0, 35.0, 140.0),
+    ("delta4", 4): (14.0, 7.0, 140.0),
+}
+"""Instructions for a weight, a part and a row, with one lane and with four."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What an encoding would cost a layer."""
+
+    encoding: str
+    bytes: int
+    instructions: int
+
+
+def candidates(kept: AnyArray, itemsize: int, positions: int) -> list[Candidate]:
+    """Every encoding that can hold a pattern.
+
+    Parameters
+    ----------
+    kept : ndarray of bool, shape (rows, columns)
+        Where weights differ from zero.
+    itemsize : int
+        Bytes of a weight: 1 or 4.
+    positions : int
+        Output positions of a convolution; 0 for a linear layer.
+
+    Examples
+    --------
+    >>> diagonal = np.eye(64, dtype=bool)
+    >>> for candidate in candidates(diagonal, 1, 0):
+    ...     print(candidate.encoding, candidate.bytes)
+    dense 4096
+    seg8 192
+    nm16 769
+    bitmask 576
+    delta4 294
+    """
+    lanes, blocks = (LANES, -(-positions // LANES)) if positions else (1, 1)
+    found = []
+    for name, encoding in ENCODINGS.items():
+        if encoding.fits(kept):
+            weights, parts = _work(name, kept)
+            per = COST[name, lanes]
+            each = per[0] * weights + per[1] * parts + per[2] * len(kept)
+            found.append(
+                Candidate(name, encoding.bytes(kept, itemsize), round(blocks * each))
+            )
+    return found
+
+
+def choose(found: list[Candidate], objective: str) -> Candidate:
+    """The fastest, or the smallest; among equals the better in the other respect."""
+    one_of("choose", "objective", objective, OBJECTIVES)
+    if objective == "speed":
+        return min(found, key=lambda c: (c.instructions, c.bytes))
+    return min(found, key=lambda c: (c.bytes, c.instructions))
+
+
+def _work(name: str, kept: AnyArray) -> tuple[int, int]:
+    """Weights multiplied and parts walked through, in one pass over the matrix."""
+    rows, columns = kept.shape
+    weights = int(kept.sum())
+    match name:
+        case "dense":
+            return kept.size, 0
+        case "seg8":
+            return weights, rows * -(-columns // SEGMENT)
+        case "nm16":
+            groups = rows * -(-columns // GROUP)
+            return groups * NM16.held(kept), groups
+        case "bitmask":
+            return weights, rows * -(-columns // 8)
+    return weights, sum(Delta4.nibbles(row) for row in np.asarray(kept))

@@ -1,0 +1,288 @@
+"""How the weights of a layer lie in flash: five encodings of a matrix (rows, columns).
+
+========= ================================================= ==========================
+encoding  positions                                         good for
+========= ================================================= ==========================
+dense     none: every weight is there, zero or not          few zeros
+seg8      an 8-bit column in a segment of 256 columns, and  speed, from about half
+          a count for each row and segment                  the weights removed
+nm16      a 4-bit column in a group of 16 columns; each     masks of N:16: no counts,
+          group holds the same even number of weights       the same time always
+bitmask   a bit for each column                             flash, at 50 to 75 %
+delta4    a 4-bit distance from the column before; 15 goes  flash, at 75 to 95 %
+          on to the next four bits
+========= ================================================= ==========================
+
+A row is multiplied in ascending order of its columns, in every encoding. Weights that
+are exactly zero are not stored, pruned or not: a product with zero adds nothing.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from minprune._check import AnyArray, IntArray
+
+SEGMENT, GROUP, ESCAPE = 256, 16, 15
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The arrays that a kernel walks through."""
+
+    count: AnyArray
+    """uint8."""
+    index: AnyArray
+    """uint8."""
+    weight: AnyArray
+    """int8 or float32."""
+
+    @property
+    def bytes(self) -> int:
+        """Of all three."""
+        return self.count.nbytes + self.index.nbytes + self.weight.nbytes
+
+
+Terms = list[tuple[IntArray, AnyArray]]
+"""For each row the columns and weights that are multiplied, in order."""
+
+
+class Encoding(ABC):
+    """One way to hold a matrix."""
+
+    name: str
+
+    @abstractmethod
+    def fits(self, kept: AnyArray) -> bool:
+        """Whether it can hold a matrix with these entries kept."""
+
+    @abstractmethod
+    def bytes(self, kept: AnyArray, itemsize: int) -> int:
+        """Bytes of the tables, in closed form from the pattern alone."""
+
+    @abstractmethod
+    def encode(self, matrix: AnyArray) -> Tables:
+        """The tables of a matrix."""
+
+    @abstractmethod
+    def terms(self, tables: Tables, shape: tuple[int, int]) -> Terms:
+        """What a kernel multiplies, row by row, read back from the tables."""
+
+    def decode(self, tables: Tables, shape: tuple[int, int]) -> AnyArray:
+        """The matrix again."""
+        matrix = np.zeros(shape, tables.weight.dtype)
+        for row, (columns, weights) in zip(
+            matrix, self.terms(tables, shape), strict=True
+        ):
+            np.add.at(row, columns, weights)
+        return matrix
+
+
+class Dense(Encoding):
+    """Every weight."""
+
+    name = "dense"
+
+    def fits(self, kept: AnyArray) -> bool:
+        """See `Encoding.fits`."""
+        return True
+
+    def bytes(self, kept: AnyArray, itemsize: int) -> int:
+        """See `Encoding.bytes`."""
+        size: int = kept.size * itemsize
+        return size
+
+    def encode(self, matrix: AnyArray) -> Tables:
+        """See `Encoding.encode`."""
+        return Tables(_bytes([]), _bytes([]), matrix.reshape(-1))
+
+    def terms(self, tables: Tables, shape: tuple[int, int]) -> Terms:
+        """See `Encoding.terms`."""
+        every = np.arange(shape[1])
+        return [(every, row) for row in tables.weight.reshape(shape)]
+
+
+class Seg8(Encoding):
+    """An 8-bit column within a segment of 256, and a count for each segment."""
+
+    name = "seg8"
+
+    def fits(self, kept: AnyArray) -> bool:
+        """A count must fit eight bits: a full segment does not."""
+        return bool((_by(kept, SEGMENT).sum(axis=2) < 256).all())
+
+    def bytes(self, kept: AnyArray, itemsize: int) -> int:
+        """See `Encoding.bytes`."""
+        rows, columns = kept.shape
+        count: int = rows * -(-columns // SEGMENT)
+        return int(kept.sum()) * (1 + itemsize) + count
+
+    def encode(self, matrix: AnyArray) -> Tables:
+        """See `Encoding.encode`."""
+        kept = matrix != 0
+        count = _by(kept, SEGMENT).sum(axis=2)
+        return Tables(_bytes(count), _bytes(np.nonzero(kept)[1] % 256), matrix[kept])
+
+    def terms(self, tables: Tables, shape: tuple[int, int]) -> Terms:
+        """See `Encoding.terms`."""
+        counts = tables.count.reshape(shape[0], -(-shape[1] // SEGMENT)).astype(int)
+        segment = np.repeat(np.tile(np.arange(counts.shape[1]), shape[0]), counts.flat)
+        columns = segment * SEGMENT + tables.index
+        return _split(columns, tables.weight, counts.sum(axis=1))
+
+
+class NM16(Encoding):
+    """A 4-bit column within a group of 16; every group holds as many weights."""
+
+    name = "nm16"
+
+    def fits(self, kept: AnyArray) -> bool:
+        """See `Encoding.fits`."""
+        return kept.size > 0
+
+    @staticmethod
+    def held(kept: AnyArray) -> int:
+        """Weights in a group: the most there are in any, made even."""
+        most = int(_by(kept, GROUP).sum(axis=2).max(initial=0))
+        return most + most % 2
+
+    def bytes(self, kept: AnyArray, itemsize: int) -> int:
+        """See `Encoding.bytes`."""
+        held: int = len(kept) * -(-kept.shape[1] // GROUP) * self.held(kept)
+        return held // 2 + held * itemsize + 1
+
+    def encode(self, matrix: AnyArray) -> Tables:
+        """Groups with fewer weights are filled up with zeros at column 0."""
+        grouped = _by(matrix, GROUP)
+        held = self.held(matrix != 0)
+        # A stable sort of "is zero" brings the weights forward, in order.
+        first = np.argsort(grouped == 0, axis=2, kind="stable")[:, :, :held]
+        weight = np.take_along_axis(grouped, first, axis=2)
+        index = np.where(weight != 0, first, 0).reshape(-1)
+        packed = index[0::2] | index[1::2] << 4
+        return Tables(_bytes([held]), _bytes(packed), weight.reshape(-1))
+
+    def terms(self, tables: Tables, shape: tuple[int, int]) -> Terms:
+        """See `Encoding.terms`."""
+        rows, groups, held = shape[0], -(-shape[1] // GROUP), int(tables.count[0])
+        index = np.stack([tables.index & 15, tables.index >> 4], axis=1)
+        start = np.arange(groups)[:, None] * GROUP
+        columns = index.reshape(rows, groups, held) + start
+        weight = tables.weight.reshape(rows, groups * held)
+        return list(zip(columns.reshape(rows, groups * held), weight, strict=True))
+
+
+class Bitmask(Encoding):
+    """A bit for each column, eight to a byte, the first in the lowest."""
+
+    name = "bitmask"
+
+    def fits(self, kept: AnyArray) -> bool:
+        """See `Encoding.fits`."""
+        return True
+
+    def bytes(self, kept: AnyArray, itemsize: int) -> int:
+        """See `Encoding.bytes`."""
+        rows, columns = kept.shape
+        bits: int = rows * -(-columns // 8)
+        return int(kept.sum()) * itemsize + bits
+
+    def encode(self, matrix: AnyArray) -> Tables:
+        """See `Encoding.encode`."""
+        kept = matrix != 0
+        bits = np.packbits(kept, axis=1, bitorder="little")
+        return Tables(_bytes([]), _bytes(bits), matrix[kept])
+
+    def terms(self, tables: Tables, shape: tuple[int, int]) -> Terms:
+        """See `Encoding.terms`."""
+        bits = tables.index.reshape(shape[0], -(-shape[1] // 8))
+        kept = np.unpackbits(bits, axis=1, count=shape[1], bitorder="little")
+        return _split(np.nonzero(kept)[1], tables.weight, kept.sum(axis=1, dtype=int))
+
+
+class Delta4(Encoding):
+    """The columns left out before each weight, in four bits; each row on new bytes."""
+
+    name = "delta4"
+
+    def fits(self, kept: AnyArray) -> bool:
+        """A row's count is held in 16 bits."""
+        return bool((kept.sum(axis=1) < 2**16).all())
+
+    def bytes(self, kept: AnyArray, itemsize: int) -> int:
+        """See `Encoding.bytes`."""
+        nibbles = sum(-(-self.nibbles(row) // 2) for row in kept)
+        return int(kept.sum()) * itemsize + nibbles + 2 * len(kept)
+
+    @staticmethod
+    def nibbles(row: AnyArray) -> int:
+        """Four-bit numbers of a row: one for each weight, one for each 15 left out."""
+        gaps = np.diff(np.flatnonzero(row), prepend=-1) - 1
+        return int((gaps // ESCAPE + 1).sum())
+
+    def encode(self, matrix: AnyArray) -> Tables:
+        """See `Encoding.encode`."""
+        packed: list[int] = []
+        for row in matrix:
+            gaps = np.diff(np.flatnonzero(row), prepend=-1) - 1
+            row_nibbles = [
+                nibble
+                for gap in gaps.tolist()
+                for nibble in [ESCAPE] * (gap // ESCAPE) + [gap % ESCAPE]
+            ]
+            row_nibbles += [0] * (len(row_nibbles) % 2)
+            packed += [
+                low | high << 4
+                for low, high in zip(row_nibbles[::2], row_nibbles[1::2], strict=True)
+            ]
+        counts = (matrix != 0).sum(axis=1)
+        count = np.stack([counts % 256, counts // 256], axis=1)
+        return Tables(_bytes(count), _bytes(packed), matrix[matrix != 0])
+
+    def terms(self, tables: Tables, shape: tuple[int, int]) -> Terms:
+        """See `Encoding.terms`."""
+        low, high = tables.count.reshape(-1, 2).astype(int).T
+        counts = low + 256 * high
+        nibbles = iter(
+            [n for byte in tables.index.tolist() for n in (byte & 15, byte >> 4)]
+        )
+        columns: list[int] = []
+        for count in counts:
+            column, taken = -1, 0
+            for _ in range(count):
+                column += 1
+                gap = ESCAPE
+                while gap == ESCAPE:
+                    gap, taken = next(nibbles), taken + 1
+                    column += gap
+                columns.append(column)
+            if taken % 2:
+                next(nibbles)
+        return _split(np.array(columns, int), tables.weight, counts)
+
+
+ENCODINGS: dict[str, Encoding] = {
+    encoding.name: encoding
+    for encoding in (Dense(), Seg8(), NM16(), Bitmask(), Delta4())
+}
+
+
+def _by(matrix: AnyArray, size: int) -> AnyArray:
+    """(rows, parts, size): columns in parts of a size, the last filled with zeros."""
+    rows, columns = matrix.shape
+    parts = -(-columns // size)
+    padded = np.zeros((rows, parts * size), matrix.dtype)
+    padded[:, :columns] = matrix
+    return padded.reshape(rows, parts, size)
+
+
+def _bytes(values: AnyArray | list[int]) -> AnyArray:
+    """A flat table of bytes."""
+    return np.asarray(values).astype(np.uint8).reshape(-1)
+
+
+def _split(columns: IntArray, weights: AnyArray, counts: IntArray) -> Terms:
+    """The entries of each row."""
+    ends = np.cumsum(counts)[:-1]
+    return list(zip(np.split(columns, ends), np.split(weights, ends), strict=True))

@@ -1,0 +1,24 @@
+/* bitmask: a bit for each column, the first in the lowest. */
+static void rows_bitmask_LANES(const affine_t *a, const cursor_t *at, cursor_t *end,
+                               const value_t *x, value_t *y TARGET_LANES)
+{
+    const uint8_t *index = at->index;
+    const value_t *weight = at->weight;
+    const uint_fast16_t last = at->row + a->rows;
+    for (uint_fast16_t row = at->row; row < last; ++row) {
+        SUMS_LANES(a->bias[row]);
+        for (uint_fast16_t first = 0U; first < a->columns; first += 8U) {
+            uint_fast16_t column = first;
+            for (uint_fast8_t bits = *index++; bits != 0U; bits >>= 1U) {
+                if ((bits & 1U) != 0U) {
+                    TAKE_LANES(*weight++, &x[column * LANES]);
+                }
+                ++column;
+            }
+        }
+        PUT_LANES;
+    }
+    end->index = index;
+    end->weight = weight;
+    end->row = last;
+}

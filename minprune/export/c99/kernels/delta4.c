@@ -1,0 +1,31 @@
+/* delta4: four bits of columns left out before each weight; 15 goes on to the next. */
+static void rows_delta4_LANES(const affine_t *a, const cursor_t *at, cursor_t *end,
+                              const value_t *x, value_t *y TARGET_LANES)
+{
+    const uint8_t *count = at->count;
+    const uint8_t *index = at->index;
+    const value_t *weight = at->weight;
+    const uint_fast16_t last = at->row + a->rows;
+    for (uint_fast16_t row = at->row; row < last; ++row) {
+        uint_fast16_t column = 0U;
+        uint_fast16_t two = 0U; /* nibbles not yet used, below a mark at bit 4 or 8 */
+        SUMS_LANES(a->bias[row]);
+        for (uint_fast16_t n = count[0] + 256U * count[1]; n > 0U; --n) {
+            uint_fast8_t gap;
+            do {
+                two = (two > 1U) ? two : (256U | *index++);
+                gap = (uint_fast8_t)(two & 15U);
+                two >>= 4U;
+                column += gap;
+            } while (gap == 15U);
+            TAKE_LANES(*weight++, &x[column * LANES]);
+            ++column;
+        }
+        count += 2;
+        PUT_LANES;
+    }
+    end->count = count;
+    end->index = index;
+    end->weight = weight;
+    end->row = last;
+}

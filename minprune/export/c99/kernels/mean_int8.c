@@ -1,0 +1,6 @@
+/* Rounded to nearest, halves away from zero; C division cuts off towards zero. */
+static sum_t mean(sum_t sum, int_fast32_t count)
+{
+    const sum_t half = (sum_t)(count / 2);
+    return ((sum > 0) ? sum + half : sum - half) / (sum_t)count;
+}

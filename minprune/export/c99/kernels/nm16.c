@@ -1,0 +1,24 @@
+/* nm16: the same even number of weights in every 16 columns; two 4-bit columns a byte. */
+static void rows_nm16_LANES(const affine_t *a, const cursor_t *at, cursor_t *end,
+                            const value_t *x, value_t *y TARGET_LANES)
+{
+    const uint8_t *index = at->index;
+    const value_t *weight = at->weight;
+    const uint_fast16_t last = at->row + a->rows;
+    for (uint_fast16_t row = at->row; row < last; ++row) {
+        SUMS_LANES(a->bias[row]);
+        for (uint_fast16_t first = 0U; first < a->columns; first += 16U) {
+            const value_t *part = &x[first * LANES];
+            for (uint_fast16_t n = *at->count; n > 0U; n -= 2U) {
+                const uint_fast8_t two = *index++;
+                TAKE_LANES(*weight++, &part[(two & 15U) * LANES]);
+                TAKE_LANES(*weight++, &part[(two >> 4U) * LANES]);
+            }
+        }
+        PUT_LANES;
+    }
+    end->count = at->count;
+    end->index = index;
+    end->weight = weight;
+    end->row = last;
+}

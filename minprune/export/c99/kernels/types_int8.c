@@ -1,0 +1,25 @@
+typedef int32_t sum_t;
+
+typedef struct {
+    const uint8_t *count;  /* tables of the encoding */
+    const uint8_t *index;
+    const value_t *weight;
+    const sum_t *bias;     /* one for each row, the zero point folded in */
+    const int32_t *multiplier;
+    const int8_t *exponent;
+    uint16_t rows;         /* of one group */
+    uint16_t columns;
+    uint8_t by_row;        /* whether each row has a multiplier of its own */
+    int8_t zero;
+    int8_t low;
+    int8_t high;
+} affine_t;
+
+typedef struct {
+    int32_t multiplier[3]; /* of the left side, the right side and the result */
+    int8_t exponent[3];
+    int8_t zero[3];
+    int8_t low;
+    int8_t high;
+    uint16_t size;
+} add_t;

@@ -1,0 +1,241 @@
+"""The generated C answers what the NumPy emulation answers, bit for bit."""
+
+import os
+
+import numpy as np
+import pytest
+
+from minprune import nn
+from minprune.export import c99
+from minprune.export.c99 import program as made
+from minprune.export.c99.encode import ENCODINGS
+from minprune.quantize import quantize
+from tests.export import compilers
+from tests.export.compilers import CORES, CROSS_INSTALL, HOST_INSTALL
+from tests.quantize.networks import NETWORKS, drawn
+
+DTYPES = ("int8", "float32")
+
+THOROUGH = os.environ.get("MINPRUNE_PROFILE") == "thorough"
+
+HOST = {
+    "gcc -O0": ("gcc", "-O0"),
+    "gcc -O2": ("gcc", "-O2"),
+    "gcc -Os": ("gcc", "-Os"),
+    "gcc -O3 native": ("gcc", "-O3", "-march=native"),
+    "gcc sanitized": ("gcc", "-O1", "-fsanitize=address,undefined"),
+    "clang -O2": ("clang", "-O2"),
+    "clang -O3 native": ("clang", "-O3", "-march=native"),
+    "clang sanitized": ("clang", "-O1", "-fsanitize=address,undefined"),
+}
+
+QUICK_HOST = ("gcc -Os", "gcc sanitized", "clang -O3 native")
+QUICK_CORES = ("cortex-m0plus", "cortex-m4f", "rv32imc")
+"""What every run of the suite compiles; the thorough profile compiles all."""
+
+
+def model(name, dtype, density=0.3):
+    net, x = drawn(name, density)
+    return (quantize(net, x) if dtype == "int8" else net), x
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Every network in both types, with raw samples and the answers to come."""
+
+    def make(name, dtype):
+        small, x = model(name, dtype)
+        folder = tmp_path_factory.mktemp(f"{name}_{dtype}")
+        program = c99.write(small, folder).program
+        inside = program.enter(x)
+        return folder, program, x, inside, program.run(inside)
+
+    return {(name, dtype): make(name, dtype) for name in NETWORKS for dtype in DTYPES}
+
+
+@pytest.mark.parametrize("how", HOST if THOROUGH else QUICK_HOST)
+def test_every_network_is_bit_equal_on_this_machine(written, how):
+    compiler, *flags = HOST[how]
+    compilers.need(HOST_INSTALL, compiler)
+    for folder, _, x, inside, wanted in written.values():
+        net = compilers.build(folder, compiler, *flags)
+        found = compilers.answers(net, inside, wanted.shape[1])
+        assert found.tobytes() == wanted.astype(inside.dtype).tobytes()
+        del x
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_raw_samples_give_the_logits_of_the_emulation(written, name, dtype):
+    compilers.need(HOST_INSTALL, "gcc")
+    folder, program, x, _, _ = written[name, dtype]
+    x = np.concatenate([x, 1e6 * x[:2], -1e6 * x[:2]])
+    net = compilers.build(folder, "gcc", "-O2", "-fsanitize=address,undefined")
+    wanted = program(x)
+    raw = x.reshape(len(x), -1).astype(np.float32)
+    found = compilers.answers(net, raw, wanted.shape[1], "f32")
+    assert found.tobytes() == wanted.astype(np.float32).tobytes()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_encoding_is_bit_equal(tmp_path, monkeypatch, encoding, dtype):
+    compilers.need(HOST_INSTALL, "gcc")
+
+    def forced(found, objective):
+        return next(c for c in found if c.encoding == encoding)
+
+    monkeypatch.setattr(made, "choose", forced)
+    for name in ("dense", "convolutional"):
+        small, x = model(name, dtype)
+        program = c99.write(small, tmp_path).program
+        assert {layer.chosen.encoding for layer in program.layers.values()} == {
+            encoding
+        }
+        net = compilers.build(tmp_path, "gcc", "-O1", "-fsanitize=address,undefined")
+        inside = program.enter(x)
+        wanted = program.run(inside)
+        found = compilers.answers(net, inside, wanted.shape[1])
+        assert found.tobytes() == wanted.astype(inside.dtype).tobytes()
+
+
+@pytest.mark.parametrize("core", CORES if THOROUGH else QUICK_CORES)
+def test_every_network_is_bit_equal_on_an_emulated_core(written, core):
+    target = CORES[core]
+    compilers.need(CROSS_INSTALL, target.compiler, target.emulator)
+    for folder, _, _, inside, wanted in written.values():
+        wanted = wanted[:4].astype(inside.dtype)
+        assert compilers.emulate(target, folder, inside[:4], wanted, "-Os") == 0
+
+
+def test_the_emulated_comparison_can_fail(written):
+    target = CORES["cortex-m4f"]
+    compilers.need(CROSS_INSTALL, target.compiler, target.emulator)
+    folder, _, _, inside, wanted = written["dense", "int8"]
+    wrong = wanted[:4].copy()
+    wrong[2, 0] ^= 1
+    assert compilers.emulate(target, folder, inside[:4], wrong, "-Os") == 3
+
+
+# What the files are.
+
+
+def test_float_answers_are_near_those_of_the_network(written):
+    for (name, dtype), (_, program, x, _, _) in written.items():
+        if dtype == "float32":
+            exact = drawn(name, 0.3)[0].astype(np.float64)(x)
+            np.testing.assert_allclose(program(x), exact, rtol=1e-4, atol=1e-4)
+
+
+def test_clang_finds_nothing_at_all_to_warn_about(written):
+    compilers.need(HOST_INSTALL, "clang")
+    stated = "-Wno-padded", "-Wno-declaration-after-statement"
+    for folder, *_ in written.values():
+        compilers.run(
+            *("clang", "-std=c99", "-Weverything", "-Werror", *stated),
+            *("-c", folder / "net.c", "-o", folder / "net.o"),
+        )
+
+
+def test_the_header_can_be_included_from_cpp(written):
+    compilers.need(HOST_INSTALL, "g++")
+    folder, *_ = written["dense", "int8"]
+    text = '#include "net.h"\nint main() { return NET_OK; }\n'
+    (folder / "main.cpp").write_text(text)
+    words = "-std=c++11", *compilers.STRICT[:6], "-fsyntax-only"
+    compilers.run("g++", *words, folder / "main.cpp")
+
+
+def test_nothing_is_called_that_the_file_does_not_hold(written):
+    compilers.need(HOST_INSTALL, "gcc", "nm")
+    for folder, *_ in written.values():
+        target = folder / "net.o"
+        compilers.run("gcc", "-std=c99", "-Os", "-c", folder / "net.c", "-o", target)
+        assert compilers.run("nm", "--undefined-only", target) == b""
+
+
+SMALL_ARENA = """\
+#include <stdlib.h>
+#include "net.h"
+
+int main(void)
+{
+    static net_value_t in[NET_INPUT_LEN], out[NET_OUTPUT_LEN];
+    char *arena = malloc(NET_ARENA_BYTES);
+    int good = net_predict(in, out, arena, NET_ARENA_BYTES - 1U) == NET_ERROR_ARENA;
+    good &= net_predict(in, out, NULL, NET_ARENA_BYTES) == NET_ERROR_ARENA;
+    good &= net_selftest(arena, NET_ARENA_BYTES - 1U) == NET_ERROR_ARENA;
+    if (sizeof(net_value_t) > 1U) {
+        char *odd = malloc(NET_ARENA_BYTES + 1U);
+        good &= net_predict(in, out, odd + 1, NET_ARENA_BYTES) == NET_ERROR_ARENA;
+        free(odd);
+    }
+    free(arena);
+    return !good;
+}
+"""
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_arena_that_does_not_do_is_an_error_and_stays_untouched(written, dtype):
+    compilers.need(HOST_INSTALL, "gcc")
+    folder, *_ = written["dense", dtype]
+    flags = "-O1", "-fsanitize=address,undefined"
+    compilers.run(compilers.build(folder, "gcc", *flags, main=SMALL_ARENA))
+
+
+def test_a_layer_without_c_is_refused_by_name_before_anything_is_written(tmp_path):
+    net = nn.Network(nn.Sequential({"a": nn.Linear(3, 2), "g": nn.GELU()}), (3,))
+    with pytest.raises(ValueError, match="layer g is a GELU"):
+        c99.write(net, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_arguments_are_refused(tmp_path):
+    net = nn.Network(nn.Sequential(nn.Linear(3, 2)), (3,))
+    for name in ("Net", "3net", "my-net", ""):
+        with pytest.raises(ValueError, match="expected a C identifier"):
+            c99.write(net, tmp_path, name)
+    with pytest.raises(ValueError, match="no objective 'sped'"):
+        c99.write(net, tmp_path, objective="sped")
+    wide = nn.Network(nn.Sequential(nn.Linear(70_000, 1)), (70_000,))
+    with pytest.raises(ValueError, match="layer 0 handles 70000 numbers"):
+        c99.write(wide, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_equal_models_give_equal_files(tmp_path):
+    for folder in ("a", "b"):
+        c99.write(model("signal", "int8")[0], tmp_path / folder, "net")
+    for name in ("net.c", "net.h"):
+        one, other = ((tmp_path / f / name).read_bytes() for f in ("a", "b"))
+        assert one == other
+
+
+def test_two_networks_live_in_one_program(tmp_path):
+    compilers.need(HOST_INSTALL, "gcc")
+    for name in ("first", "second"):
+        c99.write(model("dense", "int8")[0], tmp_path, name)
+    (tmp_path / "main.c").write_text(
+        '#include "first.h"\n#include "second.h"\n'
+        "int main(void) { static char a[FIRST_ARENA_BYTES];\n"
+        "return first_selftest(a, sizeof a) | second_selftest(a, sizeof a); }\n"
+    )
+    sources = [tmp_path / f"{name}.c" for name in ("first", "second", "main")]
+    compilers.run("gcc", "-std=c99", *sources, "-o", tmp_path / "both")
+    compilers.run(tmp_path / "both")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_layer_that_is_pruned_away_keeps_its_bias(tmp_path, dtype):
+    compilers.need(HOST_INSTALL, "gcc")
+    net = nn.Network(nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)), (4,), seed=0)
+    net.set_masks({"0.weight": np.zeros((3, 4), bool)})
+    x = np.ones((1, 4), np.float32)
+    program = c99.write(quantize(net, x) if dtype == "int8" else net, tmp_path).program
+    inside = program.enter(x)
+    wanted = program.run(inside)
+    built = compilers.build(tmp_path, "gcc", "-O1", "-fsanitize=address,undefined")
+    found = compilers.answers(built, inside, 2)
+    assert found.tobytes() == wanted.astype(inside.dtype).tobytes()
+    np.testing.assert_allclose(program(x), net(x), atol=0.02)

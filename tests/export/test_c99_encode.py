@@ -1,0 +1,112 @@
+"""Encodings give the matrix back, cost what they say, and are chosen by it."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minprune.export.c99.arena import Need, place
+from minprune.export.c99.choose import candidates, choose
+from minprune.export.c99.encode import ENCODINGS
+from minprune.export.c99.text import literal
+
+
+@st.composite
+def matrices(draw):
+    """Rows by 1 to 1030 columns, from empty to full, some rows of each kind."""
+    rows, columns = draw(st.integers(1, 4)), draw(st.integers(1, 1030))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    density = draw(st.sampled_from([0.0, 0.01, 0.1, 0.5, 0.95, 1.0]))
+    matrix = rng.integers(1, 128, (rows, columns)) * rng.choice(
+        [-1, 1], (rows, columns)
+    )
+    matrix *= rng.random((rows, columns)) < density
+    for row in draw(st.lists(st.integers(0, rows - 1), max_size=2)):
+        matrix[row] = draw(st.sampled_from([0, 7]))
+    return matrix.astype(draw(st.sampled_from([np.int8, np.float32])))
+
+
+def edges():
+    """Rows and segments at which a count, an index or an escape changes its size."""
+    for kept in (0, 1, 254, 255):
+        yield f"{kept} of 256", np.arange(256)[None] < kept
+    for last in (14, 15, 16, 29, 30, 31, 255, 256, 257, 1029):
+        yield f"only column {last}", np.arange(1030)[None] == last
+    yield "first and last", np.isin(np.arange(1030), [0, 1029])[None]
+    yield "one", np.ones((1, 1), bool)
+    yield "none", np.zeros((3, 17), bool)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@given(matrix=matrices())
+def test_what_is_encoded_comes_back(name, matrix):
+    check(ENCODINGS[name], matrix)
+
+
+@pytest.mark.parametrize("pattern", list(edges()), ids=lambda pair: pair[0])
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_edges_come_back(name, pattern):
+    check(ENCODINGS[name], pattern[1].astype(np.int8) * 3)
+
+
+def check(encoding, matrix):
+    kept = matrix != 0
+    if not encoding.fits(kept):
+        assert encoding.name == "seg8"
+        return
+    tables = encoding.encode(matrix)
+    assert np.array_equal(encoding.decode(tables, matrix.shape), matrix)
+    assert tables.bytes == encoding.bytes(kept, matrix.itemsize)
+    for columns, _ in encoding.terms(tables, matrix.shape):
+        assert encoding.name == "nm16" or (np.diff(columns) > 0).all()
+
+
+def test_a_full_segment_does_not_fit_eight_bits():
+    full = np.ones((2, 256), bool)
+    assert not ENCODINGS["seg8"].fits(full)
+    assert ENCODINGS["seg8"].fits(full[:, :255])
+    assert {c.encoding for c in candidates(full, 1, 0)} == ENCODINGS.keys() - {"seg8"}
+
+
+def test_columns_ascend_in_every_group_of_nm16():
+    matrix = np.array([[0, 5, 0, 7, *[0] * 12, 1, 2]], np.int8)
+    tables = ENCODINGS["nm16"].encode(matrix)
+    ((columns, weights),) = ENCODINGS["nm16"].terms(tables, matrix.shape)
+    assert columns.tolist() == [1, 3, 16, 17]
+    assert weights.tolist() == [5, 7, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("density", "speed", "flash"),
+    [(1.0, "dense", "dense"), (0.5, "seg8", "bitmask"), (0.1, "seg8", "delta4")],
+)
+def test_the_objective_decides(density, speed, flash):
+    kept = np.random.default_rng(0).random((300, 784)) < density
+    found = candidates(kept, 1, 0)
+    assert choose(found, "speed").encoding == speed
+    assert choose(found, "flash").encoding == flash
+
+
+@given(
+    spans=st.lists(
+        st.tuples(st.integers(1, 50), st.integers(0, 9), st.integers(0, 4)), max_size=12
+    )
+)
+def test_what_is_needed_at_once_never_overlaps(spans):
+    needs = [Need(str(i), n, a, a + d) for i, (n, a, d) in enumerate(spans)]
+    offsets, size = place(needs)
+    for step in range(15):
+        live = [n for n in needs if n.first <= step <= n.last]
+        ends = sorted((offsets[n.key], offsets[n.key] + n.size) for n in live)
+        assert all(a[1] <= b[0] for a, b in pairwise(ends))
+        assert all(end <= size for _, end in ends)
+    assert size <= sum(need.size for need in needs)
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_a_float_constant_reads_back_as_itself(value):
+    text = literal(np.float32(value))
+    assert text.endswith("F")
+    assert np.float32(float(text[:-1])).tobytes() == np.float32(value).tobytes()
