@@ -199,3 +199,35 @@ def test_sparse_weights_resume_sparse(tmp_path):
     values = net.layers()["in"].params["weight"]
     assert values.ndim == 1
     assert_array_equal(values, straight.layers()["in"].params["weight"])
+
+
+class Worsens(nn.Procedure):
+    """Spoils every epoch but the first, so that the first is the best."""
+
+    def end_epoch(self, run):
+        if run.epoch:
+            run.net.parameters()["fc2.bias"][:] += np.array([50, 0, 0], np.float32)
+
+
+def test_the_best_weights_survive_a_stop(tmp_path):
+    def train(checkpoint, wanders):
+        net, ds = killable.build()
+        nn.train(
+            net,
+            ds,
+            epochs=killable.EPOCHS,
+            batch_size=killable.BATCH,
+            procedures=[Worsens(), wanders],
+            best=True,
+            checkpoint=checkpoint,
+        )
+        return net
+
+    straight = train(None, killable.Wanders())
+    checkpoint = nn.Checkpoint(tmp_path / "run.ckpt", every=2)
+    with pytest.raises(Stops):
+        train(checkpoint, Wanders(20))
+    resumed = train(checkpoint, killable.Wanders())
+    for name, array in straight.state().items():
+        assert_array_equal(resumed.state()[name], array)
+    assert np.abs(straight.parameters()["fc2.bias"]).max() < 10

@@ -198,8 +198,8 @@ def test_the_best_weights_come_back_and_patience_ends(ds):
 class Prunes(nn.Procedure):
     def end_epoch(self, run):
         if run.epoch == 3:
-            keep = np.zeros((8, 4), bool)
-            keep[0] = True
+            keep = np.ones((8, 4), bool)
+            keep[:, 0] = False  # all that decides on the label
             run.net.set_masks({"fc1.weight": keep})
 
 
@@ -207,14 +207,46 @@ class Prunes(nn.Procedure):
 def test_a_mask_set_on_the_way_holds_against_the_momentum(ds, optimizer):
     net = build(ds)
     nn.train(net, ds, epochs=6, optimizer=optimizer, procedures=[Prunes()])
-    assert net.weights()["fc1.weight"][0].all()
-    assert not net.weights()["fc1.weight"][1:].any()
+    assert net.weights()["fc1.weight"][:, 1:].all()
+    assert not net.weights()["fc1.weight"][:, 0].any()
 
 
 def test_the_best_epoch_is_one_after_pruning(ds):
     net = build(ds)
-    nn.train(net, ds, epochs=6, best=True, procedures=[Prunes()])
-    assert net.masks()["fc1.weight"].sum() == 4
+    history = nn.train(
+        net, ds, epochs=6, best=True, optimizer=nn.Adam(5e-2), procedures=[Prunes()]
+    )
+    assert history[2].val_loss < min(epoch.val_loss for epoch in history[3:])
+    assert net.masks()["fc1.weight"].sum() == 24
+
+
+class Listens(nn.Procedure):
+    """Writes down what one batch looks like behind the dropout."""
+
+    def __init__(self):
+        self.seen = []
+
+    def after_step(self, run):
+        self.seen.append(run.net.layers()["drop"]._factor != 0)
+
+
+def test_dropout_draws_anew_at_every_step_and_the_same_again(ds):
+    heard = []
+    for seed in (0, 0, 1):
+        root = nn.Sequential({"drop": nn.Dropout(0.5), "fc": nn.Linear(4, 2)})
+        listens = Listens()
+        nn.train(
+            nn.Network(root, (4,), seed=0),
+            ds,
+            epochs=2,
+            batch_size=len(ds.train),
+            seed=seed,
+            procedures=[listens],
+        )
+        heard.append(listens.seen)
+    assert_array_equal(heard[0], heard[1])
+    assert (heard[0][0] != heard[0][1]).any()
+    assert (heard[0][0] != heard[2][0]).any()
 
 
 class Poison(nn.Procedure):
