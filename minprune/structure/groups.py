@@ -45,7 +45,9 @@ def member_scores(
         Only looked at.
     scores : dict of parameter name to ndarray of float
         Of the parameter's shape; or one number for each row (sides "makes" and
-        "scales") or column (side "reads"). Higher is kept.
+        "scales") or column (side "reads"); or one for each unit along them, such as
+        the hidden units of a recurrent layer, which have a row in every gate. Higher is
+        kept.
     sides : sequence of {"makes", "scales", "reads"}
         Which members count.
     spaces : Spaces, optional
@@ -203,7 +205,7 @@ def isomorphic(net: Network, *, spaces: Spaces | None = None) -> dict[str, list[
 
 
 def _along(axis: Axis, scores: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """One score for each entry of an axis: given, or summed over the other axes."""
+    """One score for each entry of an axis, adding up to those of its units."""
     scores = np.asarray(scores, np.float64)
     if scores.shape == shape:
         others = tuple(i for i in range(scores.ndim) if i != axis.axis)
@@ -211,6 +213,11 @@ def _along(axis: Axis, scores: FloatArray, shape: tuple[int, ...]) -> FloatArray
         return summed
     if scores.shape == axis.numbers.shape:
         return scores
+    first = np.sort(np.unique(axis.numbers, return_index=True)[1])
+    if scores.shape == first.shape:
+        at_first = np.zeros(axis.numbers.shape)
+        at_first[first] = scores
+        return at_first
     raise ValueError(
         f"member_scores: the scores of {axis.name} have shape {scores.shape}; expected "
         f"{shape}, or {axis.numbers.shape} for what {axis.role} channels"

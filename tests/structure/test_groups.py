@@ -105,6 +105,16 @@ def test_channel_scores_come_from_the_reader():
     assert {name: list(s) for name, s in found.items()} == {"0": [5, 4, 3]}
 
 
+def test_hidden_units_can_be_scored_as_they_are():
+    """By what they hand on, say: one number a unit, not one a row of every gate."""
+    root = nn.Sequential(nn.LSTM(2, 3, last=True), nn.Linear(3, 1))
+    net = nn.Network(root, (2, 4), seed=0)
+    units = np.array([3.0, 1, 2])
+    assert list(score_units(net, {"0.weight_ih_l0": units})["0"]) == [3, 1, 2]
+    rows = np.tile(units, 4)
+    assert list(score_units(net, {"0.weight_ih_l0": rows})["0"]) == [12, 4, 8]
+
+
 def test_scales_can_speak_alone():
     scores = {"1.weight": np.abs(plain().parameters()["1.weight"])}
     found = score_units(plain(), scores, sides=("scales",))
