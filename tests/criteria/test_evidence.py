@@ -269,7 +269,14 @@ def test_hessian_grad_crosses_layers():
         assert found[name]["hessian_grad"].shape == grad.shape
 
 
-@pytest.mark.parametrize("loss", [nn.cross_entropy, nn.mean_squared_error])
+def saddle(output, target, /):
+    """A loss that bends down as well as up: the product of the first two outputs."""
+    gradient = np.zeros_like(output)
+    gradient[:2] = output[1::-1] / output.shape[1]
+    return (output[0] * output[1]).mean().item(), gradient
+
+
+@pytest.mark.parametrize("loss", [nn.cross_entropy, nn.mean_squared_error, saddle])
 def test_the_diagonal_is_exact_on_either_way(loss):
     """Carried back through the output, or stepped weight by weight: the same."""
     net = conv_network()
