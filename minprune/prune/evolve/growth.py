@@ -61,10 +61,10 @@ def largest(
     candidates.
     """
     columns = int(np.prod(layer.logical_shape[1:]))
-    best, where = np.empty(0), np.empty(0, np.int64)
-    total = 0.0
+    best: AnyArray = np.empty(0, layer.params["weight"].dtype)
+    where, total = np.empty(0, np.int64), 0.0
     for first, gradient in blocks(layer, batches):
-        size = np.abs(gradient).reshape(-1)
+        size = np.abs(gradient, out=gradient).reshape(-1)
         start, stop = first * columns, first * columns + size.size
         inside = taken[np.searchsorted(taken, start) : np.searchsorted(taken, stop)]
         total += float(size[inside - start].sum(dtype=np.float64))
@@ -88,14 +88,20 @@ def blocks(
     step = max(1, BLOCK // max(1, columns))
     for first in range(0, rows, step):
         last = min(first + step, rows)
-        total: AnyArray = np.zeros((last - first, columns))
-        for batch in batches:
-            if isinstance(layer, Convolution):
-                part = _convolution(layer, batch, first, last)
-            else:
-                part = batch.dy[first:last] @ batch.x.T
-            total = total + batch.weight * part if len(batches) > 1 else part
+        total = _part(layer, batches[0], first, last)
+        for batch in batches[1:]:
+            total += _part(layer, batch, first, last)
         yield first, total
+
+
+def _part(layer: SparseLayer, batch: Batch, first: int, last: int) -> FloatArray:
+    """What one batch adds to the gradient of some rows."""
+    if isinstance(layer, Convolution):
+        part = _convolution(layer, batch, first, last)
+    else:
+        part = batch.dy[first:last] @ batch.x.T
+    part *= batch.weight
+    return part
 
 
 def _convolution(layer: Convolution, batch: Batch, first: int, last: int) -> FloatArray:

@@ -107,6 +107,19 @@ def positions(layer: SparseLayer) -> IntArray:
     return flat(row_of_each(pattern.indptr), pattern.indices, pattern.shape)
 
 
+def among(positions: IntArray, others: IntArray) -> BoolArray:
+    """Which positions are among others, which are ascending.
+
+    >>> among(np.array([1, 4, 9]), np.array([0, 4, 5])).tolist()
+    [False, True, False]
+    """
+    if not len(others):
+        return np.zeros(len(positions), bool)
+    place = np.minimum(np.searchsorted(others, positions), len(others) - 1)
+    found: BoolArray = others[place] == positions
+    return found
+
+
 def exchange(
     optimizer: Optimizer,
     name: str,

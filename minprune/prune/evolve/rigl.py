@@ -9,7 +9,7 @@ from minprune.masks import lowest, rounded
 from minprune.masks.count import share
 from minprune.nn.train import Run
 from minprune.prune.evolve.growth import largest, last_batch
-from minprune.prune.evolve.hold import Evolving, exchange, positions
+from minprune.prune.evolve.hold import Evolving, among, exchange, positions
 from minprune.prune.moment import Moment
 
 
@@ -75,6 +75,7 @@ class RigL(Evolving):
             held = positions(layer)
             batch = last_batch(layer)
             grow = largest(layer, [batch], held[~drop], int(drop.sum())).positions
-            back = np.isin(held, grow, assume_unique=True)
-            grow = grow[np.isin(grow, held[back], assume_unique=True, invert=True)]
+            back = drop.copy()
+            back[drop] = among(held[drop], grow)
+            grow = grow[~among(grow, held[back])]
             exchange(run.optimizer, name, layer, drop & ~back, grow)
