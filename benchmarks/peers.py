@@ -5,6 +5,7 @@ MISSING says how to get them.
 """
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -35,12 +36,12 @@ def install_lines() -> list[str]:
 
 
 def torch() -> Any:
-    """PyTorch on one thread, or None."""
+    """PyTorch on as many threads as the environment says, or None."""
     if find_spec("torch") is None:
         return None
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     return torch
 
 

@@ -12,6 +12,7 @@ dense product and memory bandwidth, over ours.
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -34,7 +35,9 @@ class Row:
     limit_share: float
 
 
-def linear(seconds: float, sizes: tuple[int, ...] = (1024,)) -> Iterator[Row]:
+def linear(
+    seconds: float, shapes: tuple[tuple[int, int], ...] = ((1024, 1024),)
+) -> Iterator[Row]:
     """A linear layer forward: batches through the layer, one sample through a plan."""
     import numpy as np
 
@@ -42,27 +45,31 @@ def linear(seconds: float, sizes: tuple[int, ...] = (1024,)) -> Iterator[Row]:
     from minprune import nn, sparse
 
     rng = np.random.default_rng(0)
-    for size in sizes:
+    for out, inside in shapes:
         for sparsity in SPARSITIES:
-            layer = _pruned(nn.Linear(size, size, bias=False), sparsity, rng)
+            layer = _pruned(nn.Linear(inside, out, bias=False), sparsity, rng)
             weight = layer.weights()["weight"]
             for batch in (1, 16, 128):
-                x = _columns((size, batch), rng)
+                x = _columns((inside, batch), rng)
                 ours = _forward(layer, x, sparse)
                 calls = peers.dense(weight, x) | peers.sparse(layer.matrix(), x)
                 _check(ours(), weight @ x, calls)
-                flops = 2.0 * layer.pattern.stored * batch
                 yield from _rows(
                     "linear",
-                    f"{size}x{size}",
+                    f"{out}x{inside}",
                     batch,
                     sparsity,
-                    flops,
+                    2.0 * layer.pattern.stored * batch,
                     ours,
                     calls,
                     seconds,
                     6 * layer.pattern.stored,
                 )
+
+
+def cells(seconds: float) -> Iterator[Row]:
+    """The other shapes of a linear layer, small inputs and large."""
+    yield from linear(seconds, ((1024, 784), (4096, 4096)))
 
 
 def blocks(seconds: float) -> Iterator[Row]:
@@ -143,7 +150,7 @@ def conv(seconds: float) -> Iterator[Row]:
     """3x3 convolutions: batch 32 through the layer, one sample through a plan."""
     import numpy as np
 
-    from benchmarks import peers
+    from benchmarks import peers, twins
     from minprune import nn, sparse
 
     rng = np.random.default_rng(3)
@@ -160,10 +167,10 @@ def conv(seconds: float) -> Iterator[Row]:
                 if (t := peers.torch()) is not None:
                     w = t.from_numpy(weight).contiguous(memory_format=t.channels_last)
                     v = t.from_numpy(raw).contiguous(memory_format=t.channels_last)
-                    calls["torch"] = _no_grad(
+                    calls["torch"] = twins.no_grad(
                         t, lambda t=t, w=w, v=v: t.conv2d(v, w, padding=1)
                     )
-                model = _onnx_conv(weight, raw.shape)
+                model = twins.onnx_conv(weight, raw.shape)
                 if model is not None:
                     calls["onnxruntime"] = peers.onnx_session(model, raw)
                 calls = {name: call for name, call in calls.items() if call is not None}
@@ -248,7 +255,7 @@ def training(seconds: float) -> Iterator[Row]:
     """One step of an MLP, 784-1024-1024-10, batch 128, SGD, against eager PyTorch."""
     import numpy as np
 
-    from benchmarks import peers
+    from benchmarks import peers, twins
     from minprune import nn, sparse
     from minprune.nn.loss import CrossEntropy
 
@@ -265,7 +272,7 @@ def training(seconds: float) -> Iterator[Row]:
         step = sparse.compile(small, batch, loss=CrossEntropy(), optimizer=nn.SGD(1e-3))
         stored = sum(int(mask.sum()) for mask in net.masks().values())
         if (t := peers.torch()) is not None:
-            call, first = _torch_step(t, net, x, labels)
+            call, first = twins.torch_step(t, net, x, labels)
             calls = {"torch eager": call}
         else:
             optimizer = nn.SGD(1e-3)
@@ -273,7 +280,7 @@ def training(seconds: float) -> Iterator[Row]:
             calls = {"numpy (minprune dense)": call}
         _check(np.array(step(x, labels)), np.array(first), {})
         yield from _rows(
-            "training step",
+            "training",
             "784-1024-1024-10",
             batch,
             sparsity,
@@ -285,11 +292,40 @@ def training(seconds: float) -> Iterator[Row]:
         )
 
 
+def two_threads(seconds: float) -> Iterator[Row]:
+    """The training step against PyTorch on two threads, in a process of its own.
+
+    Ours runs on one thread: a compiled step is one loop.
+    """
+    from benchmarks import peers
+
+    if peers.torch() is None:
+        return
+    command = [sys.executable, "-m", "benchmarks.sparse", "--json"]
+    command += ["--only", "training", "--seconds", str(seconds)]
+    found = {}
+    for threads in ("1", "2"):
+        run = subprocess.run(
+            [*command, "--threads", threads], check=True, capture_output=True, text=True
+        )
+        found[threads] = json.loads(run.stdout)["rows"]
+    for ours, theirs in zip(found["1"], found["2"], strict=True):
+        mine, peer = ours["ours_us"], theirs["peer_us"]
+        yield Row(
+            **ours
+            | {
+                "workload": "training, 2T",
+                "peer_us": peer,
+                "ratio": round(peer / mine, 2),
+            }
+        )
+
+
 def iot(seconds: float) -> Iterator[Row]:
     """A small convolutional network, one sample, one call."""
     import numpy as np
 
-    from benchmarks import peers
+    from benchmarks import peers, twins
     from minprune import nn, sparse
 
     rng, sparsity = np.random.default_rng(7), 0.9
@@ -311,11 +347,11 @@ def iot(seconds: float) -> Iterator[Row]:
     small = sparse.compress(net)
     run, x = sparse.compile(small), rng.random((1, 1, 28, 28)).astype(np.float32)
     calls = {"numpy (minprune dense)": lambda: net(x)}
-    model = _onnx_network(net)
+    model = twins.onnx_network(net)
     if model is not None and (session := peers.onnx_session(model, x)) is not None:
         calls["onnxruntime"] = session
     if (t := peers.torch()) is not None:
-        calls["torch"] = _no_grad(t, _torch_network(t, net, x))
+        calls["torch"] = twins.no_grad(t, twins.torch_network(t, net, x))
     _check(run(x), net(x), calls)
     stored = sum(int(mask.sum()) for mask in net.masks().values())
     yield from _rows(
@@ -364,11 +400,13 @@ def scaling(seconds: float) -> Iterator[Row]:
 
 WORKLOADS: dict[str, Callable[[float], Iterator[Row]]] = {
     "linear": linear,
+    "cells": cells,
     "blocks": blocks,
     "backward": backward,
     "conv": conv,
     "conv_backward": conv_backward,
     "training": training,
+    "two_threads": two_threads,
     "iot": iot,
     "scaling": scaling,
 }
@@ -385,6 +423,40 @@ def rows(only: tuple[str, ...] = (), seconds: float = 0.5) -> Iterator[Row]:
     for name, workload in WORKLOADS.items():
         if not only or name in only:
             yield from workload(seconds)
+
+
+def factors(found: list[Row]) -> dict[str, float]:
+    """What a stored weight costs beside a dense one: the model of `sparse.compress`.
+
+    Medians over the sparsities at batch 128, against numpy.
+    """
+    from statistics import median
+
+    costs: dict[str, list[float]] = {}
+    for row in found:
+        if row.batch == 128 and row.peer == "numpy" and row.sparsity < 0.99:
+            name = {"linear": "rows", "blocks 8x1": "blocks"}.get(row.workload)
+            if name is not None:
+                cost = 1 / (row.ratio * (1 - row.sparsity))
+                costs.setdefault(name, []).append(cost)
+    return {name: round(median(each), 2) for name, each in costs.items()}
+
+
+def slope(found: list[Row]) -> float:
+    """The exponent with which time grows in the stored weights; 1 is in proportion.
+
+    Least squares through the logarithms of the two decades from 10^5 on, where a call's
+    own cost no longer shows.
+    """
+    import numpy as np
+
+    points = []
+    for row in found:
+        if row.workload == "scaling":
+            size = int(row.shape.partition("x")[0])
+            points.append((round((1 - row.sparsity) * size**2), row.ours_us))
+    stored, us = np.log([point for point in points if point[0] > 5e4]).T
+    return float(np.polyfit(stored, us, 1)[0])
 
 
 def _pruned(dense, sparsity, rng, block=(1, 1)):
@@ -426,16 +498,6 @@ def _forward(layer, x, sparse):
     return lambda: plan(raw)
 
 
-def _no_grad(torch, call):
-    """The call without recording gradients."""
-
-    def quiet():
-        with torch.no_grad():
-            return call()
-
-    return quiet
-
-
 def _mlp(nn):
     """The layers of the network that is trained."""
     return (
@@ -462,116 +524,6 @@ def _numpy_step(nn, net, optimizer, x, labels):
         return value
 
     return call, loss(net(x).T, labels)[0]
-
-
-def _torch_layers(torch, net):
-    """The same layers in PyTorch."""
-    made = {
-        "Linear": lambda a: torch.nn.Linear(a["in_features"], a["out_features"]),
-        "Conv2d": lambda a: torch.nn.Conv2d(
-            a["in_channels"], a["out_channels"], a["kernel_size"], padding=1
-        ),
-        "MaxPool2d": lambda a: torch.nn.MaxPool2d(a["kernel_size"]),
-        "ReLU": lambda a: torch.nn.ReLU(),
-        "Flatten": lambda a: torch.nn.Flatten(),
-    }
-    layers = []
-    for layer in net.root.children.values():
-        twin = made[layer.kind](layer.arguments())
-        with torch.no_grad():
-            for name, param in layer.params.items():
-                getattr(twin, name).copy_(torch.from_numpy(param))
-        layers.append(twin)
-    return torch.nn.Sequential(*layers)
-
-
-def _torch_network(torch, net, x):
-    """A forward pass of PyTorch."""
-    model, given = _torch_layers(torch, net).eval(), torch.from_numpy(x)
-    return lambda: model(given)
-
-
-def _torch_step(torch, net, x, labels):
-    """An eager step of PyTorch on the same weights, dense, and its first loss."""
-    model = _torch_layers(torch, net)
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-    loss = torch.nn.CrossEntropyLoss()
-    given, target = torch.from_numpy(x), torch.from_numpy(labels)
-
-    def call():
-        optimizer.zero_grad(set_to_none=True)
-        value = loss(model(given), target)
-        value.backward()
-        optimizer.step()
-        return value.detach()
-
-    with torch.no_grad():
-        first = float(loss(model(given), target))
-    return call, first
-
-
-def _onnx_network(net):
-    """A model of the small network, or None without onnx."""
-    from importlib.util import find_spec
-
-    if find_spec("onnx") is None:
-        return None
-    from onnx import TensorProto, helper, numpy_helper
-
-    nodes, weights, last = [], [], "x"
-    for name, layer in net.root.children.items():
-        inputs, options = [last], {}
-        for key, param in layer.params.items():
-            weights.append(numpy_helper.from_array(param, f"{name}.{key}"))
-            inputs.append(f"{name}.{key}")
-        if layer.kind == "Conv2d":
-            options = {"pads": [1, 1, 1, 1]}
-        elif layer.kind == "MaxPool2d":
-            options = {"kernel_shape": [2, 2], "strides": [2, 2]}
-        elif layer.kind == "Linear":
-            options = {"transB": 1}
-        kind = {
-            "Conv2d": "Conv",
-            "MaxPool2d": "MaxPool",
-            "Linear": "Gemm",
-            "ReLU": "Relu",
-        }
-        last = f"y{name}"
-        node = helper.make_node(
-            kind.get(layer.kind, layer.kind), inputs, [last], **options
-        )
-        nodes.append(node)
-    ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, *shape])
-        for name, shape in (("x", net.input_shape), (last, net.output_shape))
-    ]
-    graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], weights)
-    opset = [helper.make_opsetid("", 17)]
-    model = helper.make_model(graph, opset_imports=opset, ir_version=8)
-    return model.SerializeToString()
-
-
-def _onnx_conv(weight, shape):
-    """A model of one convolution, or None without onnx."""
-    from importlib.util import find_spec
-
-    if find_spec("onnx") is None:
-        return None
-    from onnx import TensorProto, helper, numpy_helper
-
-    node = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])
-    out = [shape[0], weight.shape[0], *shape[2:]]
-    graph = helper.make_graph(
-        [node],
-        "conv",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, out)],
-        [numpy_helper.from_array(weight, "w")],
-    )
-    opset = [helper.make_opsetid("", 17)]
-    return helper.make_model(
-        graph, opset_imports=opset, ir_version=8
-    ).SerializeToString()
 
 
 def _check(got, want, calls):
@@ -616,11 +568,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help=", ".join(WORKLOADS))
     parser.add_argument("--seconds", type=float, default=0.5, help="for each contender")
+    parser.add_argument("--threads", type=int, default=1, help="of peers and ours")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    for name in ("OMP", "OPENBLAS", "MKL"):
-        os.environ[f"{name}_NUM_THREADS"] = "1"
-    os.environ["NUMBA_NUM_THREADS"] = "1"
+    for name in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+        os.environ[f"{name}_NUM_THREADS"] = str(options.threads)
     from benchmarks.peers import install_lines
     from benchmarks.timing import limits
 
@@ -636,11 +588,20 @@ def main() -> None:
                 f"{row.ratio:>8.2f}x{100 * row.limit_share:>6.0f} %",
                 flush=True,
             )
+    if "scaling" in {row.workload for row in found}:
+        print(f"time grows as stored^{slope(found):.2f}", file=sys.stderr)
+    if measured := factors(found):
+        print(f"a stored weight costs, beside a dense one: {measured}", file=sys.stderr)
     if options.json:
         machine = asdict(limits())
         print(
             json.dumps(
-                {"limits": machine, "rows": [asdict(r) for r in found]}, indent=1
+                {
+                    "limits": machine,
+                    "factors": measured,
+                    "rows": [asdict(r) for r in found],
+                },
+                indent=1,
             )
         )
 

@@ -179,7 +179,7 @@ class Planner:
             self.blocks(pattern, values, layer, view, made)
             return made
         if self.lanes == 1:
-            self.column(layouts.narrow, values, layer, view, made)
+            self.column(layouts.whole, values, layer, view, made)
             return made
         rows = layouts.of(self.lanes)
         where = frame(rows, self.lanes, self.lanes, self.lanes)
@@ -193,7 +193,7 @@ class Planner:
         """Down blocks of one column."""
         from minprune.sparse.kernels import BlockProducts
 
-        rows = BlockProducts(pattern).blocks.narrow
+        rows = BlockProducts(pattern).blocks.whole
         stored = keep(self.offsets, rows.offsets)
         held, height, outputs = len(values), pattern.block[0], pattern.shape[0]
         bias = layer.params.get("bias", np.zeros(outputs, self.dtype))

@@ -96,15 +96,16 @@ def test_blocks_of_one_column(batch, block):
 
 
 @pytest.mark.parametrize(
-    ("layer", "shape"),
+    ("layer", "shape", "density"),
     [
-        (Linear(300, 3), (300, 150)),
-        (Conv2d(150, 1, 1), (150, 1, 2, 70)),
+        (Linear(300, 3), (300, 150), 0.3),
+        (Linear(4500, 2), (4500, 3), 0.05),
+        (Conv2d(150, 1, 1), (150, 1, 2, 70), 0.3),
     ],
-    ids=["linear", "conv"],
+    ids=["linear", "many inputs", "conv"],
 )
-def test_several_panels_tiles_and_slices(layer, shape):
-    drawn = case(layer, shape, density=0.3)
+def test_several_panels_tiles_and_slices(layer, shape, density):
+    drawn = case(layer, shape, density)
     check(drawn, multipliers(drawn.sparse)["strips"])
 
 

@@ -24,8 +24,8 @@ from minprune.sparse.kernels._lanes import (
     splat,
     width,
 )
-from minprune.sparse.kernels.layout import Tile, make_rows
-from minprune.sparse.kernels.linear import Layouts, LinearProducts, frame
+from minprune.sparse.kernels.layout import Layouts, Tile
+from minprune.sparse.kernels.linear import LinearProducts, frame
 from minprune.sparse.kernels.strips import TILE, begin, finish
 from minprune.sparse.products import Pattern
 
@@ -144,9 +144,7 @@ class BlockProducts(LinearProducts):
         super().__init__(pattern)
         self.height, (out, inside) = pattern.block[0], pattern.shape
         row, blocks = row_of_each(pattern.indptr), out // self.height
-        self.blocks = Layouts(
-            make_rows(blocks, inside, row, pattern.indices, pattern.indices, None)
-        )
+        self.blocks = Layouts(blocks, inside, row, pattern.indices, None)
 
     @staticmethod
     def fits(pattern: Pattern) -> TypeGuard[BSR]:
@@ -187,7 +185,7 @@ class BlockProducts(LinearProducts):
         """Down the blocks, where they are high enough for a strip."""
         if self.height % LANE != 0:
             return super()._column(weights, start, x)
-        y, rows = np.empty(len(start), x.dtype), self.blocks.narrow
+        y, rows = np.empty(len(start), x.dtype), self.blocks.whole
         share_rows(
             lambda i, j: column(
                 self.height, rows.cuts, rows.offsets, weights, start, x, y, False, i, j

@@ -22,8 +22,9 @@ from minprune._check import (
 from minprune.sparse.kernels._jit import share_rows
 from minprune.sparse.kernels.strips import TILE, Frame, Rows, gradient, product
 
-PANEL_COLUMNS = 128
-"""Columns whose strips, a tile of 128 numbers each, the near caches hold together."""
+WIDE_PANEL, NARROW_PANEL = 128, 2048
+"""Columns whose strips the nearest caches hold together: of a full tile of 128 numbers,
+and of the 16 or so that a small batch takes."""
 
 PANEL_STORED = 24
 """Stored weights of a row that make it worth while to visit the row once more."""
@@ -37,22 +38,63 @@ def make_rows(
     offset: IntArray,
     order: IntArray | None,
 ) -> Rows:
-    """The rows of a product, from entries sorted by row and then by column.
+    """The rows of a product, from entries sorted by row and then by column."""
+    cuts, panels = make_cuts(rows, columns, row, column, WIDE_PANEL)
+    narrow = np.uint16 if offset.max(initial=0) < 2**16 else np.uint32
+    order = None if order is None else order.astype(np.int32)
+    return Rows(cuts, offset.astype(narrow), order, rows, panels)
+
+
+def make_cuts(
+    rows: int, columns: int, row: IntArray, column: IntArray, narrowest: int
+) -> tuple[IntArray, int]:
+    """Where each panel begins in each row, and how many panels there are.
 
     Panels are as narrow as the cache asks for, but not so narrow that rows come to
     hold only a few weights in each.
     """
-    wanted = PANEL_STORED * rows * columns // max(1, len(row))
-    width = max(PANEL_COLUMNS, wanted)
+    width = max(narrowest, PANEL_STORED * rows * columns // max(1, len(row)))
     panels = max(1, -(-columns // width))
     counts = np.bincount(row * panels + column // width, minlength=rows * panels)
     starts = np.concatenate(([0], np.cumsum(counts)))
     cuts = np.empty((panels + 1, rows), np.int32)
     cuts[:panels] = starts[:-1].reshape(rows, panels).T
     cuts[panels] = starts[panels::panels]
-    narrow = np.uint16 if offset.max(initial=0) < 2**16 else np.uint32
-    order = None if order is None else order.astype(np.int32)
-    return Rows(cuts.reshape(-1), offset.astype(narrow), order, rows, panels)
+    return cuts.reshape(-1), panels
+
+
+class Layouts:
+    """The rows of a linear product, cut for a full tile, for a small one, and whole.
+
+    Attributes
+    ----------
+    wide, narrow, whole : Rows
+        They share offsets and order; `whole` is one panel.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        row: IntArray,
+        column: IntArray,
+        order: IntArray | None,
+    ) -> None:
+        self.wide = make_rows(rows, columns, row, column, column, order)
+        cuts, panels = make_cuts(rows, columns, row, column, NARROW_PANEL)
+        self.narrow = self.wide._replace(cuts=cuts, panels=panels)
+        ends = cuts.reshape(panels + 1, rows)[[0, -1]]
+        self.whole = self.wide._replace(cuts=ends.reshape(-1), panels=1)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all three."""
+        cuts = self.narrow.cuts.nbytes + self.whole.cuts.nbytes
+        return rows_bytes(self.wide) + cuts
+
+    def of(self, lanes: int) -> Rows:
+        """The rows for a tile of so many lanes."""
+        return self.wide if lanes == TILE else self.narrow
 
 
 class Slices(NamedTuple):
@@ -67,7 +109,7 @@ class Slices(NamedTuple):
 def make_slices(rows: Rows, values: FloatArray, inputs: int) -> Slices:
     """Slices of `LANE` rows, longest rows first, so that little is filled up.
 
-    `rows` are of one panel and `values` in their order; x must have a zero behind its
+    `rows` are whole and `values` in their order; x must have a zero behind its
     `inputs` numbers, and y a spare place behind its outputs.
     """
     begin, end = rows.cuts.reshape(2, -1)
@@ -87,12 +129,6 @@ def make_slices(rows: Rows, values: FloatArray, inputs: int) -> Slices:
     filled = np.zeros(cuts[-1], values.dtype)
     offsets[at], filled[at] = rows.offsets, values
     return Slices(cuts, lanes, offsets, filled)
-
-
-def unpanelled(rows: Rows) -> Rows:
-    """The same product in one panel, for strips so narrow that all columns fit."""
-    cuts = rows.cuts.reshape(rows.panels + 1, rows.outputs)
-    return rows._replace(cuts=cuts[[0, -1]].reshape(-1), panels=1)
 
 
 def transposed(

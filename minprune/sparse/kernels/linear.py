@@ -5,7 +5,7 @@ samples at a time.
 """
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,20 +13,18 @@ import numpy as np
 from minprune._check import FloatArray, batch_array
 from minprune.sparse.kernels._jit import share_rows
 from minprune.sparse.kernels.layout import (
+    Layouts,
     Tile,
     flat,
     flat_values,
     lanes_for,
-    make_rows,
-    rows_bytes,
     run_gradient,
     run_product,
     tiles,
     transposed,
-    unpanelled,
     zeros,
 )
-from minprune.sparse.kernels.strips import TILE, Frame, Rows, column
+from minprune.sparse.kernels.strips import Frame, Rows, column
 from minprune.sparse.products import Pattern
 
 
@@ -42,7 +40,7 @@ class LinearProducts:
     def __init__(self, pattern: Pattern) -> None:
         self.pattern = pattern
         (out, inside), (row, column, where) = pattern.shape, pattern.entries()
-        self.rows = Layouts(make_rows(out, inside, row, column, column, where))
+        self.rows = Layouts(out, inside, row, column, where)
 
     @property
     def nbytes(self) -> int:
@@ -51,12 +49,11 @@ class LinearProducts:
         return self.rows.nbytes + (0 if back is None else back.nbytes)
 
     @cached_property
-    def columns(self) -> "Layouts":
+    def columns(self) -> Layouts:
         """The transposed pattern, built when a gradient is first asked for."""
         (out, inside), (row, column, where) = self.pattern.shape, self.pattern.entries()
         order, places = transposed(column, row, where)
-        row, column = row[order], column[order]
-        return Layouts(make_rows(inside, out, column, row, row, places))
+        return Layouts(inside, out, column[order], row[order], places)
 
     def forward(
         self, values: FloatArray, bias: FloatArray | None, x: FloatArray
@@ -73,13 +70,13 @@ class LinearProducts:
 
     def _product(self, *arguments: Any) -> None:
         """The product with a tile of samples."""
-        self.rows.product(*arguments)
+        multiply_tile(self.rows, *arguments)
 
     def _column(
         self, weights: FloatArray, start: FloatArray, x: FloatArray
     ) -> FloatArray:
         """The product with one sample, packed."""
-        cuts, offsets, order = self.rows.narrow[:3]
+        cuts, offsets, order = self.rows.whole[:3]
         y = np.empty(len(start), x.dtype)
         if order is not None:
             weights = weights[order]
@@ -96,7 +93,7 @@ class LinearProducts:
         """See `Products.input_gradient`."""
         dtype = np.result_type(values, dy)
         weights, start = flat_values(values, dtype), zeros(self.pattern.shape[1], dtype)
-        return _multiply(self.columns.product, weights, start, dy)
+        return _multiply(partial(multiply_tile, self.columns), weights, start, dy)
 
     def weight_gradient(self, x: FloatArray, dy: FloatArray) -> FloatArray:
         """See `Products.weight_gradient`."""
@@ -111,33 +108,18 @@ class LinearProducts:
         return g
 
 
-class Layouts:
-    """The same rows in panels, for a full tile of samples, and whole, for less."""
-
-    def __init__(self, rows: Rows) -> None:
-        self.wide, self.narrow = rows, unpanelled(rows)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of both; they share offsets and order."""
-        return rows_bytes(self.wide) + self.narrow.cuts.nbytes
-
-    def of(self, lanes: int) -> Rows:
-        """The rows for a tile of so many lanes."""
-        return self.wide if lanes == TILE else self.narrow
-
-    def product(
-        self,
-        tile: Tile,
-        y_row: int,
-        weights: FloatArray,
-        start: FloatArray,
-        y: FloatArray,
-    ) -> None:
-        """Rows times the samples of a tile."""
-        rows = self.of(tile.lanes)
-        where = frame(rows, tile.lanes, tile.pitch, y_row)
-        run_product(rows, where, weights, start, tile.memory, y)
+def multiply_tile(
+    layouts: Layouts,
+    tile: Tile,
+    y_row: int,
+    weights: FloatArray,
+    start: FloatArray,
+    y: FloatArray,
+) -> None:
+    """Rows times the samples of a tile."""
+    rows = layouts.of(tile.lanes)
+    where = frame(rows, tile.lanes, tile.pitch, y_row)
+    run_product(rows, where, weights, start, tile.memory, y)
 
 
 def _multiply(
