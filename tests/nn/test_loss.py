@@ -18,10 +18,11 @@ outputs = st.integers(1, 5)
 
 
 def compare(loss, definition, output, target):
+    """Within a few hundred roundings of terms up to 64 nats, the square of the heat."""
     value, gradient = loss(output, target)
-    assert_allclose(value, definition(output.T), rtol=1e-13)
+    assert_allclose(value, definition(output.T), rtol=1e-13, atol=1e-13)
     wanted = slope(lambda z: definition(z.T), output)
-    assert_allclose(gradient, wanted, rtol=1e-11, atol=1e-14)
+    assert_allclose(gradient, wanted, rtol=1e-11, atol=1e-13)
 
 
 @given(outputs, samples, st.sampled_from([0.0, 0.1, 1.0]), seeds)
