@@ -23,7 +23,8 @@ def address(name: str) -> str:
     """
     if ":" in name:
         return name
-    known = [found.name for found in pkgutil.iter_modules(toolkits.__path__)]
+    found = (module.name for module in pkgutil.iter_modules(toolkits.__path__))
+    known = [module for module in found if not module.startswith("_")]
     one_of("conformance", "adapter", name, known)
     return f"{toolkits.__name__}.{name}:Adapter"
 

@@ -24,7 +24,8 @@ class Finding:
     """The outcome of one check.
 
     ``expected`` is a recorded failure that failed; ``fixed`` one that no longer does,
-    which is not good: the record has to go. ``broken`` means the adapter raised.
+    which is not good: the record has to go. ``broken`` means the adapter raised. A
+    ``passed`` with a message passed in the cases that the toolkit supports.
     """
 
     check: str
@@ -78,7 +79,7 @@ class Report:
         asked = len(self.findings)
         lines = [f"{self.toolkit} {self.version}{where}: {asked} checks, {counts}"]
         for f in self.findings:
-            if f.status != "passed":
+            if f.status != "passed" or f.message:
                 lines.append(f"  {f.status:<12}{f.clause:<6}{f.check}")
                 texts = [*f.message.splitlines(), f.repeat]
                 lines += [f"  {'':<18}{text}" for text in texts if text]

@@ -51,6 +51,20 @@ def test_a_toolkit_without_capabilities_is_unsupported_and_passes_nothing():
     assert report.ok
 
 
+def test_a_toolkit_passes_in_the_cases_it_supports_and_the_others_are_counted():
+    class Straight(mutants.Correct):
+        def schedule(self, curve, *frame):
+            if curve != "linear":
+                raise Unsupported(f"a {curve} schedule")
+            return super().schedule(curve, *frame)
+
+    (found,) = run(Straight(), only=["it_ends_at_final"]).findings
+    assert found.status == "passed"
+    assert found.message == "18 of 24 cases unsupported: a cubic schedule"
+    (found,) = run(Straight(), only=["cubic_is_fast_first"]).findings
+    assert found.status == "unsupported"
+
+
 def test_there_are_at_least_twenty_bugs_and_each_names_its_checks():
     assert set(MUTANTS) == set(CAUGHT)
     assert len(MUTANTS) >= 20
