@@ -44,7 +44,7 @@ def main() -> int:
             for what, before in row["before"].items():
                 after = row["after"][what]
                 gone = 1 - after / before
-                print(f"  {what:<14}{before:>12,.7g}{after:>12,.7g}{gone:>9.1%} gone")
+                print(f"  {what:<14}{before:>14,.10g}{after:>14,.10g}{gone:>9.1%} gone")
             print(f"  time gone, of what is due: {row['of_due']:.2f}")
     return 0 if all(row["of_due"] >= DUE for row in rows) else 1
 
@@ -72,7 +72,7 @@ def halved(name: str, batch: int, seconds: float) -> dict[str, Any]:
             "weights": int(structure.weights(each)),
             "bytes": int(structure.stored_bytes(each)),
             "macs": int(structure.multiply_adds(each)),
-            "milliseconds": times[key] / 1e3,
+            "milliseconds": round(times[key] / 1e3, 3),
         }
         for key, each in (("before", net), ("after", smaller))
     )
