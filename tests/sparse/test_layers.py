@@ -138,11 +138,15 @@ def test_optimizers_follow_an_edit():
     values = layer.params["weight"]
     optimizer.step({"w": values}, {"w": np.arange(1.0, len(values) + 1)})
     velocity = optimizer.slots["w"]["velocity"].copy()
+    weight, kept = layer.weights()["weight"], np.argwhere(layer.masks["weight"])
+    weight[tuple(kept[[0, 3]].T)] = 0
     moved = layer.drop(np.array([0, 3]))
+    assert_array_equal(layer.weights()["weight"], weight)
     optimizer.remap("w", moved, len(layer.params["weight"]))
     assert_array_equal(optimizer.slots["w"]["velocity"], np.delete(velocity, [0, 3]))
     free = np.argwhere(~layer.masks["weight"])
-    moved = layer.grow(*free[-2:].T)
+    moved = layer.grow(*free[[1, -2]].T)
+    assert_array_equal(layer.weights()["weight"], weight)
     optimizer.remap("w", moved, len(layer.params["weight"]))
     slots = optimizer.slots["w"]["velocity"]
     assert slots.shape == layer.params["weight"].shape

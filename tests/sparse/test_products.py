@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from minprune._check import batch_array
 from minprune.nn import Conv1d, Conv2d, Linear
+from minprune.sparse.kernels.layout import flat
 from tests.oracles import kernels as oracle
 from tests.sparse.layers import case, multipliers
 
@@ -20,6 +22,7 @@ LAYERS = {
         (2, 6, 7, n),
     ),
     "stride beyond the kernel": lambda n: (Conv2d(1, 2, 1, stride=3), (1, 6, 5, n)),
+    "one border": lambda n: (Conv2d(1, 2, 3, padding=((2, 0), (0, 1))), (1, 5, 4, n)),
     "dilation": lambda n: (Conv2d(1, 2, 2, dilation=(2, 3), padding=2), (1, 4, 4, n)),
     "groups": lambda n: (Conv2d(4, 6, 2, groups=2, stride=2), (4, 4, 5, n)),
     "depthwise": lambda n: (Conv2d(3, 3, 3, groups=3, padding="same"), (3, 4, 4, n)),
@@ -133,6 +136,24 @@ def test_nan_and_infinity_go_where_the_stored_weights_send_them(layer, batch):
     assert np.isnan(found["loops"]).any()
     for y in found.values():  # rounding apart: atol in units of the outputs, near 1
         assert_allclose(y, found["loops"], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", ["linear", "conv"])
+def test_what_lies_behind_a_row_does_not_matter(layer):
+    """Samples are padded to a multiple of 16; the padding may hold anything."""
+    drawn = case(*LAYERS[layer](17))
+    strips, found = multipliers(drawn.sparse)["strips"], []
+    for junk in (0, np.nan):
+        x, dy = (
+            batch_array((*a.shape[:-1], 32))[..., :17] for a in (drawn.x, drawn.dy)
+        )
+        for padded, given in ((x, drawn.x), (dy, drawn.dy)):
+            flat(padded)[:] = junk
+            padded[...] = given
+        values = drawn.sparse.params["weight"]
+        y, dx = strips.forward(values, None, x), strips.input_gradient(values, dy, x)
+        found.append([a.tolist() for a in (y, dx, strips.weight_gradient(x, dy))])
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("layer", ["linear", "conv"])
