@@ -1,9 +1,14 @@
-"""Hypothesis settings: a first call may compile a kernel, so no test has a deadline.
+"""Settings of every test run.
 
-``MINPRUNE_PROFILE=thorough`` draws many more examples.
+A first call may compile a kernel, so no test has a deadline.
+``MINPRUNE_PROFILE=thorough`` draws many more examples. BLAS gets one thread unless the
+environment says otherwise: products here are small, and two threads that wait for each
+other on a busy machine take ten times as long as one.
 """
 
 import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from hypothesis import HealthCheck, settings
 
