@@ -67,7 +67,7 @@ class Planner:
         both = keep(self.constants, np.concatenate((scale, offset)))
         size = int(np.prod(shape))
         self.operations.append(program.Enter(view.at, size, self.lanes, both))
-        view = self.contiguous(self.through(net.root, "", view, shape))
+        view = self.contiguous(self.through(net.root, "", view))
         self.operations.append(program.Leave(view.at, view.size, self.lanes))
 
     def arrays(self) -> tuple[AnyArray, ...]:
@@ -132,11 +132,10 @@ class Planner:
 
     # Layers.
 
-    def through(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+    def through(self, layer: Layer, name: str, view: View) -> View:
         """The operations of one layer; where its output lies."""
-        for kind, write in WRITERS.items():
-            if layer.kind == kind:
-                return write(self, layer, name, view, shape)
+        if layer.kind in WRITERS:
+            return WRITERS[layer.kind](self, layer, name, view)
         raise ValueError(
             f"compile: layer {name or 'root'} is a {layer.kind}, which has no compiled "
             f"form; known: {', '.join(sorted(WRITERS))}; call the network instead"
@@ -162,23 +161,18 @@ class Planner:
         bias = layer.params.get("bias", np.zeros(rows.outputs, self.dtype))
         return cuts, stored, len(rows.offsets), kept, keep(self.constants, bias)
 
-    def linear(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+    def linear(self, layer: Layer, name: str, view: View) -> View:
         """A strip product, or a gather for a single sample."""
         from minprune.sparse.kernels import BlockProducts
         from minprune.sparse.kernels.linear import LinearProducts, frame
 
-        pattern, values = self.weighted(layer)
-        layouts = LinearProducts(pattern).rows
-        view = self.contiguous(view)
-        made = self.place(pattern.shape[0], 1, 1)
-        if (
-            self.lanes == 1
-            and BlockProducts.fits(pattern)
-            and pattern.block[0] % LANE == 0
-        ):
+        (pattern, values), view = self.weighted(layer), self.contiguous(view)
+        made, single = self.place(pattern.shape[0], 1, 1), self.lanes == 1
+        if single and BlockProducts.fits(pattern) and pattern.block[0] % LANE == 0:
             self.blocks(pattern, values, layer, view, made)
             return made
-        if self.lanes == 1:
+        layouts = LinearProducts(pattern).rows
+        if single:
             self.column(layouts.whole, values, layer, view, made)
             return made
         rows = layouts.of(self.lanes)
@@ -233,7 +227,7 @@ class Planner:
             )
         )
 
-    def convolution(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+    def convolution(self, layer: Layer, name: str, view: View) -> View:
         """Spread onto padded phases, then one strip product."""
         from minprune.sparse.kernels.conv import frame
         from minprune.sparse.kernels.phases import Layout
@@ -292,7 +286,7 @@ class Planner:
             )
         return at
 
-    def relu(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+    def relu(self, layer: Layer, name: str, view: View) -> View:
         """Fused into the operation that made the view, unless others read it too."""
         last = self.operations[-1]
         if not view.shared and getattr(last, "y", None) == view.at:
@@ -309,7 +303,7 @@ class Planner:
         self.move(view, made, relu=1)
         return made
 
-    def batch_norm(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+    def batch_norm(self, layer: Layer, name: str, view: View) -> View:
         """Running statistics make it a scale and a shift of each channel."""
         mean, variance = layer.buffers["running_mean"], layer.buffers["running_var"]
         scale = layer.params.get("weight", np.ones_like(mean)) / np.sqrt(
@@ -321,7 +315,7 @@ class Planner:
         self.move(view, made, scale=both)
         return made
 
-    def pool(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+    def pool(self, layer: Layer, name: str, view: View) -> View:
         """A window over every plane."""
         pooling = cast("Pooling", layer)
         window = pooling.window
@@ -332,7 +326,7 @@ class Planner:
             view, rows, columns, window.kernel, window.stride, corner, mean
         )
 
-    def mean(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+    def mean(self, layer: Layer, name: str, view: View) -> View:
         """One window over the whole plane."""
         whole = (view.rows, view.columns)
         return self.windows(view, 1, 1, whole, whole, (0, 0), True)
@@ -355,40 +349,39 @@ class Planner:
         self.operations.append(self.program.Pool(*steps, *size, *window))
         return made
 
-    def flatten(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+    def flatten(self, layer: Layer, name: str, view: View) -> View:
         """Nothing moves unless there are gaps."""
         view = self.contiguous(view)
         return View(view.at, view.size, 1, 1, self.lanes, self.lanes, view.shared)
 
-    def same(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+    def same(self, layer: Layer, name: str, view: View) -> View:
         """Nothing happens at inference."""
         return view
 
-    def sequential(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+    def sequential(self, layer: Layer, name: str, view: View) -> View:
         """One after the other."""
         for child, below in layer.children.items():
-            view = self.through(below, _join(name, child), view, shape)
-            shape = below.output_shape(shape)
+            view = self.through(below, _join(name, child), view)
         return view
 
-    def residual(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+    def residual(self, layer: Layer, name: str, view: View) -> View:
         """The shortcut is added to what the body made."""
         view = _shared(view)
-        body = self.through(layer.children["body"], _join(name, "body"), view, shape)
+        body = self.through(layer.children["body"], _join(name, "body"), view)
         around = view
         if "shortcut" in layer.children:
             below = layer.children["shortcut"]
-            around = self.through(below, _join(name, "shortcut"), view, shape)
+            around = self.through(below, _join(name, "shortcut"), view)
         made = self.place(body.channels, body.rows, body.columns)
         self.move(body, made)
         self.move(around, made, add=1)
         return made
 
-    def concat(self, layer: Layer, name: str, view: View, shape: Shape) -> View:
+    def concat(self, layer: Layer, name: str, view: View) -> View:
         """Every branch is copied to its channels."""
         view = _shared(view)
         parts = [
-            self.through(below, _join(name, child), view, shape)
+            self.through(below, _join(name, child), view)
             for child, below in layer.children.items()
         ]
         channels = sum(part.channels for part in parts)
@@ -408,7 +401,7 @@ class Planner:
         return _shared(made)
 
 
-Writer = Callable[[Planner, Layer, str, View, Shape], View]
+Writer = Callable[[Planner, Layer, str, View], View]
 
 WRITERS: dict[str, Writer] = {
     "Sequential": Planner.sequential,

@@ -97,6 +97,18 @@ def test_blocks_are_planned_too(height):
         assert_allclose(sparse.compile(small, batch)(x), net(x), rtol=1e-4, atol=1e-5)
 
 
+def test_offsets_that_just_do_not_fit_sixteen_bits():
+    """65536 inputs: the last has offset 65535, the zero behind them does not fit."""
+    layer = sparse.SparseLinear(2**16, 17)
+    rows = np.arange(17)
+    pattern = sparse.CSR.from_positions((17, 2**16), rows, 2**16 - 1 - rows)
+    layer.hold(pattern, np.ones(17, np.float32))
+    run = sparse.compile(nn.Network(nn.Sequential(layer), (2**16,)))
+    x = np.zeros((1, 2**16), np.float32)
+    x[0, -17:] = np.arange(17)
+    assert_array_equal(run(x), [np.arange(17)[::-1]])
+
+
 def test_a_call_does_not_allocate():
     net = pruned(every_layer(), 0.3)
     x = np.ones((16, *net.input_shape), np.float32)

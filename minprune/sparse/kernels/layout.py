@@ -125,7 +125,8 @@ def make_slices(rows: Rows, values: FloatArray, inputs: int) -> Slices:
     place = np.repeat(np.argsort(longest_first, kind="stable"), end - begin)
     within = np.arange(len(rows.offsets)) - np.repeat(begin, end - begin)
     at = cuts[place // LANE] + within * LANE + place % LANE
-    offsets = np.full(cuts[-1], inputs, rows.offsets.dtype)
+    kind = np.promote_types(rows.offsets.dtype, np.min_scalar_type(inputs))
+    offsets = np.full(cuts[-1], inputs, kind)
     filled = np.zeros(cuts[-1], values.dtype)
     offsets[at], filled[at] = rows.offsets, values
     return Slices(cuts, lanes, offsets, filled)
