@@ -112,20 +112,25 @@ class BatchNorm(Layer):
             variance = (centered * centered).mean(axis=rest)
             self._remember(mean.real, variance.real * (count / (count - 1)))
         else:
-            variance = self.buffers["running_var"]
-            centered = x - self._along(self.buffers["running_mean"], x)
+            mean, variance = self.buffers["running_mean"], self.buffers["running_var"]
+        self._x, self._mean = x, self._along(mean, x)
         self._inverse = self._along(1 / np.sqrt(variance + self.eps), x)
-        self._normal = centered * self._inverse
-        y = self._normal
+        scale, shift = self._inverse, np.zeros(1, x.dtype)
         if self.params:
-            y = y * self._along(self.params["weight"], x)
-            y = y + self._along(self.params["bias"], x)
+            scale = scale * self._along(self.params["weight"], x)
+            shift = self._along(self.params["bias"], x)
+        # One array, three passes: this is memory traffic and little else.
+        y = np.empty(x.shape, np.result_type(x, self._mean, scale, shift))
+        np.subtract(x, self._mean, out=y)
+        y *= scale
+        y += shift
         return as_given(y, x)
 
     def backward(self, dy: FloatArray) -> FloatArray:
         """See Notes."""
         rest = tuple(range(1, dy.ndim))
-        aligned = self._normal * dy
+        normal = (self._x - self._mean) * self._inverse
+        aligned = normal * dy
         delta = dy
         if self.params:
             self.grads["weight"] = aligned.sum(axis=rest)
@@ -134,7 +139,7 @@ class BatchNorm(Layer):
             delta, aligned = dy * scale, aligned * scale
         if self._over_batch:
             through_mean = delta.mean(axis=rest, keepdims=True)
-            through_scale = self._normal * aligned.mean(axis=rest, keepdims=True)
+            through_scale = normal * aligned.mean(axis=rest, keepdims=True)
             delta = delta - through_mean - through_scale
         return as_given(delta * self._inverse, dy)
 
