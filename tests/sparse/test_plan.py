@@ -3,6 +3,7 @@
 import os
 import tracemalloc
 
+import numba
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -109,6 +110,7 @@ def test_offsets_that_just_do_not_fit_sixteen_bits():
     assert_array_equal(run(x), [np.arange(17)[::-1]])
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python allocates")
 def test_a_call_does_not_allocate():
     net = pruned(every_layer(), 0.3)
     x = np.ones((16, *net.input_shape), np.float32)

@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import numba
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -82,6 +83,7 @@ def test_the_network_stays_whole_while_it_is_trained():
     assert np.shares_memory(layer.matrix().data, layer.params["weight"])
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python allocates")
 def test_a_step_does_not_allocate():
     net = network()
     step = sparse.compile(net, 16, loss=CrossEntropy(), optimizer=nn.SGD(0.5))
