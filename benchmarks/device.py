@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,9 @@ def measure(program: c99.Program, core: Core, *flags: str) -> Footprint:
         full = build(CALL, "")
         size, frames = _size(full), _frames(folder)
         words = ("-icount", f"shift={SHIFT}")
-        ticks = _counted(core, full, *words) - _counted(core, build("(void)0", "0 &&"), *words)
+        ticks = _counted(core, full, *words) - _counted(
+            core, build("(void)0", "0 &&"), *words
+        )
         tables = program.table_bytes
     flash = size - empty
     return Footprint(
@@ -168,7 +171,7 @@ def _counted(core: Core, program: Path, *words: str) -> int:
 def mlp(*widths: int) -> nn.Network:
     """Linear layers with ReLU between them, drawn."""
     layers: list[nn.Layer] = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Network(nn.Sequential(*layers[:-1]), widths[:1], seed=0)
 

@@ -245,4 +245,9 @@ def _add_numbers(step: Step, levels: dict[int, Levels]) -> AddNumbers:
     twice = 2 * max(left, right)
     out = twice / (2**ADD_SHIFT * levels[step.y].scale)
     (m1, e1), (m2, e2), (m3, e3) = split(left / twice), split(right / twice), split(out)
+    if e3 > 2:  # both sides together stay below 2**29
+        raise ValueError(
+            f"quantize: layer {step.name}: both sides cancel to less than a millionth; "
+            f"a 32-bit sum cannot hold that, so give samples on which they do not"
+        )
     return AddNumbers((m1, m2, m3), (e1, e2, e3))

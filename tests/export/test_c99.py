@@ -1,11 +1,13 @@
 """The generated C answers what the NumPy emulation answers, bit for bit."""
 
 import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minprune import nn
+from minprune import data, nn
 from minprune.export import c99
 from minprune.export.c99 import program as made
 from minprune.export.c99.encode import ENCODINGS
@@ -31,7 +33,11 @@ HOST = {
 
 QUICK_HOST = ("gcc -Os", "gcc sanitized", "clang -O3 native")
 QUICK_CORES = ("cortex-m0plus", "cortex-m4f", "rv32imc")
+QUICK_CASES = (("convolutional", "int8"), ("convolutional", "float32"))
 """What every run of the suite compiles; the thorough profile compiles all."""
+
+EVERY_CASE = tuple((name, dtype) for name in NETWORKS for dtype in DTYPES)
+CASES = EVERY_CASE if THOROUGH else QUICK_CASES
 
 
 def model(name, dtype, density=0.3):
@@ -57,11 +63,11 @@ def written(tmp_path_factory):
 def test_every_network_is_bit_equal_on_this_machine(written, how):
     compiler, *flags = HOST[how]
     compilers.need(HOST_INSTALL, compiler)
-    for folder, _, x, inside, wanted in written.values():
+    for key in CASES:
+        folder, _, _, inside, wanted = written[key]
         net = compilers.build(folder, compiler, *flags)
         found = compilers.answers(net, inside, wanted.shape[1])
         assert found.tobytes() == wanted.astype(inside.dtype).tobytes()
-        del x
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -103,7 +109,8 @@ def test_every_encoding_is_bit_equal(tmp_path, monkeypatch, encoding, dtype):
 def test_every_network_is_bit_equal_on_an_emulated_core(written, core):
     target = CORES[core]
     compilers.need(CROSS_INSTALL, target.compiler, target.emulator)
-    for folder, _, _, inside, wanted in written.values():
+    for key in CASES:
+        folder, _, _, inside, wanted = written[key]
         wanted = wanted[:4].astype(inside.dtype)
         assert compilers.emulate(target, folder, inside[:4], wanted, "-Os") == 0
 
@@ -239,3 +246,22 @@ def test_a_layer_that_is_pruned_away_keeps_its_bias(tmp_path, dtype):
     found = compilers.answers(built, inside, 2)
     assert found.tobytes() == wanted.astype(inside.dtype).tobytes()
     np.testing.assert_allclose(program(x), net(x), atol=0.02)
+
+
+# The plainest use.
+
+
+def test_the_program_in_the_documentation_prints_the_class(tmp_path):
+    compilers.need(HOST_INSTALL, "gcc")
+    text = (Path(__file__).parents[2] / "docs" / "devices.md").read_text()
+    example = re.search(r"```c\n(.*?)```", text, re.DOTALL)[1]
+    assert len(example.splitlines()) <= 15
+    ds = data.load("digits")
+    net = nn.models.build("mlp", ds, seed=0, hidden=(16,))
+    nn.train(net, ds, epochs=2, optimizer=nn.Adam(1e-2), seed=0)
+    small = quantize(net, ds.train.x[:200])
+    c99.write(small, tmp_path)
+    built = compilers.build(tmp_path, "gcc", "-O2", main=example)
+    for sample, label in zip(ds.test.x[:5], small.predict(ds.test.x[:5]), strict=True):
+        stdin = " ".join(map(str, sample.ravel().tolist())).encode()
+        assert compilers.run(built, stdin=stdin) == b"%d\n" % label

@@ -207,9 +207,9 @@ int {low}_selftest(void *arena, size_t arena_bytes);
             first["rescale"] = kernel("rescale")
         if self.program.layers:
             lanes = sorted({key[-1] for key in used if key.startswith("rows")})
-            first |= {f"sums_{n}": kernel(f"sums_{n}") for n in lanes}
             first["finish"] = kernel(f"finish_{dtype}")
-        if {"pool_max", "pool_mean", "gather"} & used.keys():
+            first |= {f"sums_{n}": kernel(f"sums_{n}") for n in lanes}
+        if {"pool_max", "pool_mean"} & used.keys():
             first["look"] = kernel("look")
         if "pool_mean" in used:
             first["mean"] = kernel(f"mean_{dtype}")

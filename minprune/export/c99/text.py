@@ -1,6 +1,6 @@
 """Numbers and arrays as C99 source."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 
@@ -77,15 +77,15 @@ def wrap(items: Iterable[str]) -> str:
     return "\n".join(lines).removesuffix(",")
 
 
-def struct(macro: str, kind: str, name: str, fields: dict[str, object]) -> str:
-    """A constant structure with its fields named, nested ones as dicts."""
+def struct(macro: str, kind: str, name: str, fields: Mapping[str, object]) -> str:
+    """A constant structure with its fields named, nested ones as mappings."""
     return f"{macro} {kind} {name} = {_braces(fields, 4)};"
 
 
-def _braces(fields: dict[str, object], indent: int) -> str:
+def _braces(fields: Mapping[str, object], indent: int) -> str:
     """One field a line."""
     lines = []
     for key, value in fields.items():
-        text = _braces(value, indent + 4) if isinstance(value, dict) else str(value)
+        text = _braces(value, indent + 4) if isinstance(value, Mapping) else str(value)
         lines.append(f"{' ' * indent}.{key} = {text}")
     return "{\n" + ",\n".join(lines) + "\n" + " " * (indent - 4) + "}"

@@ -1,6 +1,7 @@
 /* bitmask: a bit for each column, the first in the lowest. */
-static void rows_bitmask_LANES(const affine_t *a, const cursor_t *at, cursor_t *end,
-                               const value_t *x, value_t *y TARGET_LANES)
+APART_LANES static void rows_bitmask_LANES(const affine_t *a, const cursor_t *at,
+                                     cursor_t *end, const value_t *x,
+                                     value_t *y TARGET_LANES)
 {
     const uint8_t *index = at->index;
     const value_t *weight = at->weight;

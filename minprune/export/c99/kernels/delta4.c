@@ -1,6 +1,7 @@
 /* delta4: four bits of columns left out before each weight; 15 goes on to the next. */
-static void rows_delta4_LANES(const affine_t *a, const cursor_t *at, cursor_t *end,
-                              const value_t *x, value_t *y TARGET_LANES)
+APART_LANES static void rows_delta4_LANES(const affine_t *a, const cursor_t *at,
+                                    cursor_t *end, const value_t *x,
+                                    value_t *y TARGET_LANES)
 {
     const uint8_t *count = at->count;
     const uint8_t *index = at->index;

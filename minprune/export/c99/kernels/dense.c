@@ -1,16 +1,18 @@
 /* dense: every weight, row after row. */
-static void rows_dense_LANES(const affine_t *a, const cursor_t *at, cursor_t *end,
-                             const value_t *x, value_t *y TARGET_LANES)
+APART_LANES static void rows_dense_LANES(const affine_t *a, const cursor_t *at,
+                                   cursor_t *end, const value_t *x,
+                                   value_t *y TARGET_LANES)
 {
     const value_t *weight = at->weight;
     const uint_fast16_t last = at->row + a->rows;
     for (uint_fast16_t row = at->row; row < last; ++row) {
         const value_t *part = x;
         SUMS_LANES(a->bias[row]);
-        for (uint_fast16_t n = a->columns; n > 0U; --n) {
+        uint_fast16_t n = a->columns;
+        do {
             TAKE_LANES(*weight++, part);
             part += LANES;
-        }
+        } while (--n > 0U);
         PUT_LANES;
     }
     end->weight = weight;

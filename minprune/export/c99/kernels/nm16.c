@@ -1,6 +1,7 @@
 /* nm16: the same even number of weights in every 16 columns; two 4-bit columns a byte. */
-static void rows_nm16_LANES(const affine_t *a, const cursor_t *at, cursor_t *end,
-                            const value_t *x, value_t *y TARGET_LANES)
+APART_LANES static void rows_nm16_LANES(const affine_t *a, const cursor_t *at,
+                                  cursor_t *end, const value_t *x,
+                                  value_t *y TARGET_LANES)
 {
     const uint8_t *index = at->index;
     const value_t *weight = at->weight;

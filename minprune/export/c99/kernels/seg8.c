@@ -1,18 +1,28 @@
 /* seg8: for each row and each 256 columns a count, then that many 8-bit columns. */
-static void rows_seg8_LANES(const affine_t *a, const cursor_t *at, cursor_t *end,
-                            const value_t *x, value_t *y TARGET_LANES)
+APART_LANES static void rows_seg8_LANES(const affine_t *a, const cursor_t *at,
+                                  cursor_t *end, const value_t *x,
+                                  value_t *y TARGET_LANES)
 {
     const uint8_t *count = at->count;
     const uint8_t *index = at->index;
     const value_t *weight = at->weight;
     const uint_fast16_t last = at->row + a->rows;
     for (uint_fast16_t row = at->row; row < last; ++row) {
+        const value_t *part = x;
+        uint_fast16_t rest = a->columns;
         SUMS_LANES(a->bias[row]);
-        for (uint_fast16_t first = 0U; first < a->columns; first += 256U) {
-            const value_t *part = &x[first * LANES];
-            for (uint_fast16_t n = *count++; n > 0U; --n) {
-                TAKE_LANES(*weight++, &part[*index++ * LANES]);
+        for (;;) {
+            uint_fast16_t n = *count++;
+            if (n > 0U) { /* a loop that tests at its end is one jump shorter */
+                do {
+                    TAKE_LANES(*weight++, &part[*index++ * LANES]);
+                } while (--n > 0U);
             }
+            if (rest <= 256U) {
+                break;
+            }
+            rest -= 256U;
+            part += 256U * LANES;
         }
         PUT_LANES;
     }

@@ -1,5 +1,11 @@
 /* The sums of a row for four columns of inputs, interleaved: each weight that is decoded
    serves all four. */
+/* Merged with what calls it, the loop would run out of registers. */
+#if defined(__GNUC__)
+#define APART_4 __attribute__((noinline))
+#else
+#define APART_4
+#endif
 #define TARGET_4 , uint_fast16_t step, uint_fast16_t valid
 #define SUMS_4(bias) sum_t s0 = (bias), s1 = s0, s2 = s0, s3 = s0
 #define TAKE_4(w, x)                    \

@@ -1,0 +1,27 @@
+"""minprune export writes C, prints what was chosen, and refuses before it writes."""
+
+
+def test_export_writes_both_files_and_says_what_was_chosen(
+    run_json, run, dense, tmp_path
+):
+    for words, dtype in (((), "float32"), (("--data", "digits"), "int8")):
+        folder = tmp_path / dtype
+        found = run_json("export", dense, "--to", "c", "-o", folder, *words)
+        assert found["type"] == dtype
+        assert {path.name for path in folder.iterdir()} == {"net.h", "net.c"}
+        text = (folder / "net.h").read_text()
+        assert f"#define NET_ARENA_BYTES {found['arena_bytes']}U" in text
+        offered = found["layers"][0]["offered"]
+        fastest = min(offered, key=lambda one: one["instructions"])
+        assert found["layers"][0]["encoding"] == fastest["encoding"]
+    assert abs(found["float_accuracy"] - found["int8_accuracy"]) < 0.02
+    status, out, _ = run("export", dense, "-o", tmp_path, "--objective", "flash")
+    assert status == 0
+    assert "chosen" in out
+
+
+def test_a_bad_name_is_refused(run, dense, tmp_path):
+    status, _, err = run("export", dense, "-o", tmp_path / "out", "--name", "My-Net")
+    assert status == 2
+    assert "expected a C identifier" in err
+    assert not (tmp_path / "out").exists()
