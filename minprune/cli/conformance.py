@@ -1,6 +1,7 @@
 """minprune conformance: a toolkit held to the specification."""
 
 import argparse
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +16,11 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "adapter",
         metavar="ADAPTER",
-        help="minprune, another shipped adapter, or your own as pkg.mod:Class",
+        help="minprune, another shipped adapter, or your own as pkg.mod:Class; or the "
+        "word vectors, to write test vectors for toolkits in other languages",
+    )
+    parser.add_argument(
+        "folder", nargs="?", metavar="DIR", help="where vectors go: a new folder"
     )
     parser.add_argument(
         "--only", action="append", default=[], metavar="CHECK", help="run this check"
@@ -48,6 +53,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the checks; 0 only if nothing deviates."""
+    if args.adapter == "vectors" or args.folder:
+        return _vectors(args)
     from minprune import conformance
     from minprune.cli._options import writable
     from minprune.cli._show import as_json
@@ -80,6 +87,24 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(report)
     return 0 if report.ok else 1
+
+
+def _vectors(args: argparse.Namespace) -> int:
+    """Write test vectors."""
+    from minprune.conformance import vectors
+
+    if args.adapter != "vectors" or not args.folder:
+        raise ValueError(
+            "conformance: a folder goes with the word vectors; expected "
+            "'minprune conformance vectors DIR'"
+        )
+    count = vectors.write(args.folder, args.seed)
+    print(
+        json.dumps({"folder": args.folder, "vectors": count})
+        if args.json
+        else f"{count} vectors written to {args.folder}"
+    )
+    return 0
 
 
 def _toolkit(args: argparse.Namespace) -> "Toolkit":

@@ -122,6 +122,49 @@ def raw_density(method: str, shape: Sequence[int]) -> Fraction:
     return Fraction(sum(dims), prod(dims))
 
 
+def allocation(
+    method: str, shapes: Mapping[str, Sequence[int]], sparsity: float
+) -> dict[str, int]:
+    """A.1 to A.3: weights to remove from each layer.
+
+    >>> allocation("erk", {"a": (5, 1), "b": (5, 5)}, 0.5)
+    {'a': 0, 'b': 15}
+    """
+    sizes = {name: prod(shape) for name, shape in shapes.items()}
+    raw = {name: raw_density(method, shape) for name, shape in shapes.items()}
+    asked = removed(sum(sizes.values()), sparsity)
+    full: set[str] = set()
+    while True:  # layers fill up one by one, until the factor c fills no more
+        rest = {name: sizes[name] * raw[name] for name in sizes if name not in full}
+        kept = sum(sizes.values()) - asked - sum(sizes[name] for name in full)
+        c = Fraction(kept) / sum(rest.values()) if rest else Fraction(0)
+        fills = {name for name in rest if c * raw[name] >= 1}
+        if not fills:
+            break
+        full |= fills
+    lost = {
+        name: Fraction(0) if name in full else size * (1 - c * raw[name])
+        for name, size in sizes.items()
+    }
+    counts = {name: int(number) for name, number in lost.items()}
+    by_fraction = sorted(lost, key=lambda name: counts[name] - lost[name])
+    for name in by_fraction[: asked - sum(counts.values())]:
+        counts[name] += 1
+    return counts
+
+
+def shrink(
+    weights: Sequence[FloatArray], gone: Sequence[Sequence[int]]
+) -> list[FloatArray]:
+    """R.1: rows of removed units, and the columns that read them, are left out."""
+    out, before = [], list(range(weights[0].shape[1]))
+    for weight, units_gone in zip(weights, [*gone, ()], strict=True):
+        stays = [unit for unit in range(len(weight)) if unit not in units_gone]
+        out.append(weight[np.ix_(stays, before)])
+        before = stays
+    return out
+
+
 def allocation_is_in_proportion(
     method: str, shapes: Mapping[str, Sequence[int]], counts: Mapping[str, int]
 ) -> str:
