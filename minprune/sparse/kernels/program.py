@@ -14,7 +14,7 @@ import numpy as np
 from minprune._check import LANE, FloatArray, IntArray
 from minprune.sparse.kernels import block
 from minprune.sparse.kernels._jit import kernel, part
-from minprune.sparse.kernels._lanes import item
+from minprune.sparse.kernels._lanes import item, load, narrow_strip, store, width
 from minprune.sparse.kernels.strips import Frame, product, slices
 
 ENTER, MOVE, PRODUCT, COLUMN, BLOCKS, POOL, LEAVE = range(7)
@@ -228,17 +228,28 @@ def enter(
     Sixteen features are taken at a time, so that what is written stays near.
     """
     y, size, lanes, scale = operands[0], operands[1], operands[2], operands[3]
+    if lanes == 1:
+        entered, by = arena[y : y + size], constants[scale : scale + size]
+        plus = constants[scale + size : scale + 2 * size]
+        for f in range(size):
+            entered[f] = x[f] * by[f] + plus[f]
+        return
     for first in range(0, size, 16):
         for n in range(samples):
             for f in range(first, min(first + 16, size)):
-                entered = x[n * size + f] * constants[scale + f]
-                arena[y + f * lanes + n] = entered + constants[scale + size + f]
+                number = x[n * size + f] * constants[scale + f]
+                arena[y + f * lanes + n] = number + constants[scale + size + f]
 
 
 @kernel
 def leave(operands: IntArray, arena: FloatArray, out: FloatArray, samples: int) -> None:
     """out[n, f] = arena[x + f lanes + n]."""
     x, size, lanes = operands[0], operands[1], operands[2]
+    if lanes == 1:
+        left = arena[x : x + size]
+        for f in range(size):
+            out[f] = left[f]
+        return
     for n in range(samples):
         for f in range(size):
             out[n * size + f] = arena[x + f * lanes + n]
@@ -261,16 +272,29 @@ def move(operands: IntArray, constants: FloatArray, arena: FloatArray) -> None:
             for q in range(columns):
                 seen = x + c * x_channel + p * x_row + q * x_column
                 made = y + c * y_channel + p * y_row + q * y_column
-                source, target = arena[seen : seen + lanes], arena[made : made + lanes]
                 if scale < 0 and not add and not relu:
-                    for n in range(lanes):
-                        target[n] = source[n]
-                else:
-                    for n in range(lanes):
-                        value = source[n] * by + plus
-                        if add:
-                            value += target[n]
-                        target[n] = cut(value) if relu else value
+                    copy(arena, seen, made, lanes)
+                    continue
+                source, target = arena[seen : seen + lanes], arena[made : made + lanes]
+                for n in range(lanes):
+                    value = source[n] * by + plus
+                    if add:
+                        value += target[n]
+                    target[n] = cut(value) if relu else value
+
+
+@part
+def copy(arena: FloatArray, seen: int, made: int, count: int) -> None:
+    """Copy a run; the last strip overlaps the one before where it does not fit."""
+    strip = narrow_strip(arena)
+    if count < width(strip):
+        for n in range(count):
+            arena[made + n] = item(arena, seen + n)
+        return
+    for n in range(0, count - width(strip) + 1, width(strip)):
+        store(arena, made + n, load(strip, arena, seen + n))
+    last = count - width(strip)
+    store(arena, made + last, load(strip, arena, seen + last))
 
 
 @kernel
