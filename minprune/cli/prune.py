@@ -48,6 +48,19 @@ def options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for filter and channel: keep the shapes, and zeros in them",
     )
+    parser.add_argument(
+        "--max-drop",
+        type=float,
+        help="instead of --sparsity: prune and recover as far as validation may fall, "
+        "in percentage points",
+    )
+    parser.add_argument(
+        "--max-bytes", type=int, help="... until the file is this small"
+    )
+    parser.add_argument("--max-macs", type=int, help="... until it does this little")
+    parser.add_argument(
+        "--plan", metavar="FILE", help="instead of all these: stages from a TOML file"
+    )
     training(parser, 20)
 
 
@@ -58,17 +71,15 @@ def run(args: argparse.Namespace) -> int:
     from minprune.cli._options import fitting, writable
     from minprune.cli._show import Progress, as_json
     from minprune.cli._text import figures
+    from minprune.cli._ways import way
 
     writable(args.output)
     net = minprune.load(args.net)
     found = fitting(net, args.data)
     before = metrics.summary(net, found)
     show = Progress()
-    whole = args.granularity in ("filter", "channel")
-    args.scope = args.scope or ("layer" if whole else "network")
-    _fits(args, whole)
-    cut = _without_channels if whole else _pruned
-    pruned = sparse.compress(cut(net, found, args, show))
+    pruned, more = way(args)(net, found, args, show)
+    pruned = sparse.compress(pruned)
     show.clear()
     minprune.save(pruned, args.output)
     result = {
@@ -78,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         "granularity": args.granularity,
         "schedule": args.schedule,
         **_of_all(metrics.summary(pruned, found), before),
+        **more,
         "before": before,
         "output": args.output,
     }
@@ -88,21 +100,7 @@ def run(args: argparse.Namespace) -> int:
         print(figures(before))
         print("after")
         print(figures(result))
-    return 0
-
-
-def _fits(args: argparse.Namespace, whole: bool) -> None:
-    """Refuse options that say nothing about what goes as one."""
-    if args.masked and not whole:
-        raise ValueError(
-            f"--masked keeps the shapes where whole channels go; --granularity is "
-            f"{args.granularity}, which keeps them anyway"
-        )
-    for name in ("block", "keep", "group"):
-        if whole and getattr(args, name) is not None:
-            raise ValueError(
-                f"--{name} does not go with --granularity {args.granularity}"
-            )
+    return 0 if more.get("met", True) else 1
 
 
 def _of_all(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
@@ -110,65 +108,3 @@ def _of_all(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     total = before["weights_total"]
     gone = {"sparsity": 1 - after["weights"] / total} if total else {}
     return {**after, "weights_total": total, **gone}
-
-
-def _pruned(net: Any, data: Any, args: argparse.Namespace, show: Any) -> Any:
-    """The network cut and recovered as the options say."""
-    from minprune import nn, prune
-
-    how: dict[str, Any] = {"scope": args.scope, "seed": args.seed}
-    how |= {"granularity": args.granularity} if args.granularity != "weight" else {}
-    if args.block:
-        how["block"] = block(args.block)
-    for name in ("keep", "group"):
-        if getattr(args, name) is not None:
-            how[name] = getattr(args, name)
-    if args.schedule == "cubic":
-        gradual = prune.Gradual(args.criterion, sparsity=args.sparsity, **how)
-        nn.train(net, data, procedures=[gradual], **_training(args, show))
-        return net
-    prune.OneShot(args.criterion, sparsity=args.sparsity, **how).run(net, data)
-    return prune.recover(net, data, **_training(args, show))
-
-
-def _without_channels(net: Any, data: Any, args: argparse.Namespace, show: Any) -> Any:
-    """The network without some of its channels, or with these masked."""
-    from minprune import nn, prune, structure
-
-    channels = prune.Channels(
-        args.criterion, args.granularity, scope=args.scope, seed=args.seed
-    )
-    if args.schedule == "cubic":
-        gradual = prune.GradualChannels(channels, sparsity=args.sparsity)
-        nn.train(net, data, procedures=[gradual], **_training(args, show))
-        return net if args.masked else structure.shrink(net)
-    go = structure.mask_units if args.masked else structure.remove
-    smaller = go(net, channels.choice(net, data, args.sparsity).removal)
-    return prune.recover(smaller, data, **_training(args, show))
-
-
-def _training(args: argparse.Namespace, show: Any) -> dict[str, Any]:
-    """Keyword arguments of whatever trains."""
-    from minprune import nn
-    from minprune.cli._options import epoch_line
-
-    return {
-        "epochs": args.epochs,
-        "batch_size": args.batch_size,
-        "optimizer": nn.Adam(args.lr),
-        "rate": nn.rates.cosine,
-        "seed": args.seed,
-        "progress": epoch_line(show, "pruning and recovering", args.epochs),
-    }
-
-
-def block(text: str) -> tuple[int, int]:
-    """Rows and columns from ``"4x1"``.
-
-    >>> block("4x1")
-    (4, 1)
-    """
-    rows, _, columns = text.lower().partition("x")
-    if not (rows.isdigit() and columns.isdigit() and int(rows) and int(columns)):
-        raise ValueError(f"--block is {text!r}; expected rows x columns, such as 4x1")
-    return int(rows), int(columns)

@@ -1,0 +1,60 @@
+"""Pruning until a floor or a budget, and by a plan, at the terminal."""
+
+import pytest
+
+PLAN = """
+[[stage]]
+name = "filters"
+remove = { criterion = "l1_norm", sparsity = 0.25 }
+epochs = 1
+
+[[stage]]
+name = "weights"
+procedures = [{ kind = "OneShot", criterion = "magnitude", sparsity = 0.5 }]
+epochs = 1
+"""
+
+
+def test_a_budget_of_multiply_adds_is_met(run_json, dense, tmp_path):
+    words = ("prune", dense, "--data", "digits", "--epochs", 1, "--max-macs", 6000)
+    found = run_json(*words, "-o", tmp_path / "small.safetensors")
+    assert found["met"]
+    assert found["macs"] <= 6000
+    assert found["attempts"][-1]["macs"] == found["macs"]
+
+
+def test_a_drop_is_not_overshot(run_json, dense, tmp_path):
+    words = ("prune", dense, "--data", "digits", "--epochs", 1, "--max-drop", 2.0)
+    found = run_json(*words, "-o", tmp_path / "small.safetensors")
+    lost = found["before"]["val_accuracy"] - found["val_accuracy"]
+    assert lost <= 0.02 + 1e-9
+    assert found["sparsity"] > 0
+
+
+def test_a_plan_is_followed_and_every_stage_recorded(run_json, dense, tmp_path):
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    words = ("prune", dense, "--data", "digits", "--plan", plan)
+    found = run_json(*words, "-o", tmp_path / "small.safetensors")
+    assert [stage["stage"] for stage in found["stages"]] == ["filters", "weights"]
+    first, second = found["stages"]
+    assert first["after"]["weights"] < first["before"]["weights"]
+    assert second["after"]["kept"] < second["before"]["kept"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "how far to prune"),
+        (("--sparsity", "0.5", "--max-drop", "1"), "--sparsity does not go with"),
+        (("--max-macs", "1"), "nearest"),
+        (("--max-drop", "1", "--granularity", "filter"), "--granularity filter"),
+        (("--plan", "nowhere.toml"), "nowhere.toml"),
+    ],
+)
+def test_contradictions_are_refused_before_training(run, dense, tmp_path, words, says):
+    out = tmp_path / "small.safetensors"
+    status, _, err = run("prune", dense, "--data", "digits", *words, "-o", out)
+    assert status == 2
+    assert says in err
+    assert not out.exists()
