@@ -74,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
             only=args.only,
             clause=args.clause,
             max_examples=args.max_examples,
+            adapter=args.adapter + (f" --python {args.python}" if args.python else ""),
         )
     finally:
         if isinstance(toolkit, conformance.Isolated):

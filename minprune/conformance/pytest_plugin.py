@@ -91,7 +91,10 @@ class CheckItem(pytest.Item):
         from minprune.conformance.runner import run_one
 
         seed = self.config.getoption("minprune_seed")
-        finding = run_one(self.toolkit, CHECKS[self.name], self.reason, seed)
+        adapter = self.config.getoption("minprune_toolkit")
+        finding = run_one(
+            self.toolkit, CHECKS[self.name], self.reason, seed, adapter=adapter
+        )
         if finding.status == "unsupported":
             pytest.skip(f"unsupported: {finding.message}")
         if finding.status == "expected":

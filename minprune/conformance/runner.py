@@ -48,6 +48,7 @@ def run(
     only: Iterable[str] = (),
     clause: str = "",
     max_examples: int = 0,
+    adapter: str = "ADAPTER",
 ) -> Report:
     """Run checks and never stop at the first failure.
 
@@ -66,6 +67,8 @@ def run(
         Above 0, search instead: that many drawn cases for each check that can be
         searched, shrunk to a smallest counterexample. Recorded failures belong to the
         seeded checks, whose cases repeat, and are refused here.
+    adapter : str
+        What to call it in the commands that repeat findings.
 
     Returns
     -------
@@ -84,7 +87,8 @@ def run(
     if max_examples:
         found = [c for c in found if c.strategy is not None]
     findings = (
-        run_one(toolkit, c, recorded.get(c.name), seed, max_examples) for c in found
+        run_one(toolkit, c, recorded.get(c.name), seed, max_examples, adapter)
+        for c in found
     )
     done = tuple(findings)
     return Report(toolkit.name, toolkit.version, seed, done, toolkit.environment)
@@ -96,9 +100,10 @@ def run_one(
     reason: str | None = None,
     seed: int = 0,
     max_examples: int = 0,
+    adapter: str = "ADAPTER",
 ) -> Finding:
     """One check, on its seeded cases or by a search."""
-    repeat = f"minprune conformance ADAPTER --only {check.name} --seed {seed}"
+    repeat = f"minprune conformance {adapter} --only {check.name} --seed {seed}"
     if max_examples:
         repeat += f" --max-examples {max_examples}"
     lacking = ""

@@ -17,6 +17,7 @@ from minprune._check import AnyArray, FloatArray
 from minprune._random import stream
 from minprune.conformance import definition
 from minprune.conformance.checks.scores import FORMULAS
+from minprune.conformance.registry import Case
 from minprune.conformance.report import SPECIFICATION
 from minprune.files import atomic
 
@@ -152,7 +153,7 @@ def _schedules(rng: Rng) -> Iterator[Vector]:
     for curve in ("linear", "cubic", "cosine", "exponential"):
         for begin, end, frequency in ((0, 10, 1), (5, 25, 5), (3, 20, 4), (4, 4, 1)):
             for initial in (0.0, 0.25):
-                frame = {"final": 0.9, "begin": begin, "end": end}
+                frame: Case = {"final": 0.9, "begin": begin, "end": end}
                 frame |= {"frequency": frequency, "initial": initial}
                 steps = range(end + 3)
                 values = [definition.schedule(curve, s, **frame) for s in steps]

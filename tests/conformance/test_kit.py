@@ -247,7 +247,8 @@ def test_the_command_answers_with_its_status(capsys, tmp_path):
     assert "Conformance" in page.read_text()
     name = "tests.conformance.mutants:SlowFirst"
     assert main(["conformance", name, "--clause", "S"]) == 1
-    assert "cubic_is_fast_first" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"minprune conformance {name} --only cubic_is_fast_first --seed 0" in said
     assert main(["conformance", "minprun"]) == 2
     assert "did you mean 'minprune'" in capsys.readouterr().err
     assert main(["conformance", "nowhere:Adapter"]) == 2

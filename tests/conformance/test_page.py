@@ -1,0 +1,69 @@
+"""The examples of docs/conformance.md run, and what it cites exists."""
+
+import re
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minprune.conformance import CHECKS, Toolkit, run
+from minprune.conformance.adapter import Toolkit as Base
+from minprune.conformance.isolated import CAPABILITIES
+from tests.conformance import suspects
+
+PAGE = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture
+def my_lib(monkeypatch):
+    """The library of the examples: a stable sort, and counts that round."""
+
+    def prune(score, sparsity):
+        kept = np.ones(score.size, bool)
+        kept[np.argsort(score, axis=None)[: round(sparsity * score.size)]] = False
+        return kept.reshape(score.shape)
+
+    module = types.ModuleType("my_lib")
+    module.__version__, module.prune = "1.0", prune
+    monkeypatch.setitem(sys.modules, "my_lib", module)
+    return module
+
+
+def test_the_adapter_of_the_page_is_one(my_lib):
+    space = {}
+    exec(EXAMPLES[0], space)
+    toolkit = space["Adapter"]()
+    assert isinstance(toolkit, Toolkit)
+    report = run(toolkit, only=["count_is_exact", "it_ends_at_final"])
+    assert [f.status for f in report.findings] == ["passed", "unsupported"]
+
+
+def test_the_test_of_the_page_passes(my_lib):
+    space = {"my_lib": my_lib}
+    exec(EXAMPLES[1], space)
+    space["test_ties_do_not_change_the_count"]()
+
+
+def test_the_page_names_every_capability():
+    assert len(CAPABILITIES) == 10
+    assert all(f"`{name}`" in PAGE and hasattr(Base, name) for name in CAPABILITIES)
+
+
+def test_every_suspicion_is_on_the_page_and_every_one_named_exists():
+    families = ("torch_ao_", "torchao_", "torch_pruning_", "nncf_")
+    written = {name for name in vars(suspects) if name.startswith(families)}
+    named = set(re.findall(r"`((?:torch_ao|torchao|torch_pruning|nncf)_\w+)`", PAGE))
+    assert written == named
+
+
+def test_every_clause_on_the_page_is_in_the_specification():
+    text = Path(__file__).parents[2] / "docs" / "specification.md"
+    stated = set(re.findall(r"\*\*([A-Z]\.\w+)", text.read_text()))
+    cells = re.findall(r"^\| ((?:[A-Z]\.\w+(?:, )?)+) \|", PAGE, re.MULTILINE)
+    cited = {clause for cell in cells for clause in cell.split(", ")}
+    assert len(cited) > 10
+    assert {clause for clause in cited if not clause.startswith("C.")} <= stated
+    assert CHECKS
