@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+from minprune.export.c99.header import layer_table
 from minprune.export.c99.program import Program
-from minprune.export.c99.source import Source, generate, layer_table
+from minprune.export.c99.source import Source, generate
 from minprune.files.atomic import write_text
 from minprune.nn.network import Network
 from minprune.quantize.network import QuantizedNetwork

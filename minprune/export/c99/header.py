@@ -1,0 +1,121 @@
+"""The header: the interface, sizes, error codes, and a table of the layers."""
+
+import numpy as np
+
+from minprune._version import __version__
+from minprune.export.c99.program import Program
+from minprune.export.c99.target import Target
+from minprune.export.c99.text import literal
+
+HEADINGS = ("layer", "kind", "weights", "sparsity", "encoding", "bytes", "mult-adds")
+
+
+def layer_table(program: Program) -> list[tuple[str, ...]]:
+    """One line a layer, under `HEADINGS`."""
+    return [
+        (
+            layer.step.name,
+            layer.step.kind,
+            str(layer.step.weight.size),
+            f"{layer.sparsity:.3f}",
+            layer.chosen.encoding,
+            str(layer.tables.bytes + 4 * len(layer.step.bias)),
+            str(layer.kept * layer.step.out[1] * layer.step.out[2]),
+        )
+        for layer in program.layers.values()
+    ]
+
+
+def header(target: Target) -> str:
+    """Interface, sizes and error codes."""
+    low = target.name
+    names = ", ".join(target.graph.classes) or "real numbers"
+    door = f"{target.macro}_ARENA_BYTES + {target.door_bytes()}U"
+    levels = ""
+    if target.integer:
+        first, last = target.levels(0), target.levels(target.graph.output)
+        levels = (
+            f"\n/* real = scale * (level - zero), after the scaling of raw samples "
+            f"*/\n"
+            f"#define {target.macro}_IN_SCALE {literal(np.float32(first.scale))}\n"
+            f"#define {target.macro}_IN_ZERO ({first.zero})\n"
+            f"#define {target.macro}_OUT_SCALE {literal(np.float32(last.scale))}\n"
+            f"#define {target.macro}_OUT_ZERO ({last.zero})\n"
+        )
+    return f"""\
+/* A neural network in {target.program.dtype}, written by minprune {__version__}.
+
+   Raw samples of {target.inputs} numbers, shape {target.graph.input_shape}.
+   Outputs: {_safe(names)}.
+
+{_layers(target)}
+   No function allocates, recurses or keeps anything between calls. The arena is memory
+   of the caller, free for other use between calls. `in`, `out` and the arena must not
+   overlap.
+*/
+#ifndef {target.macro}_H
+#define {target.macro}_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+typedef {"int8_t" if target.integer else "float"} {low}_value_t;
+
+#define {target.macro}_INPUT_LEN {target.inputs}U
+#define {target.macro}_OUTPUT_LEN {target.outputs}U
+#define {target.macro}_ARENA_BYTES {target.program.arena_bytes}U
+#define {target.macro}_ARENA_F32_BYTES ({door})
+#define {target.macro}_TABLE_BYTES {target.program.table_bytes}UL
+{levels}
+#define {target.macro}_OK 0
+#define {target.macro}_ERROR_ARENA (-1)
+#define {target.macro}_ERROR_SELFTEST (-2)
+
+/* Run one sample {_inside(target)}. */
+int {low}_predict(const {low}_value_t in[{target.macro}_INPUT_LEN],
+    {low}_value_t out[{target.macro}_OUTPUT_LEN], void *arena, size_t arena_bytes);
+
+/* Run one raw sample, as the sensor gives it; real logits come out. */
+int {low}_predict_f32(const float raw[{target.macro}_INPUT_LEN],
+    float logits[{target.macro}_OUTPUT_LEN], void *arena, size_t arena_bytes);
+
+/* The index of the largest output; the first of equal ones. */
+unsigned {low}_argmax(const {low}_value_t out[{target.macro}_OUTPUT_LEN]);
+unsigned {low}_argmax_f32(const float logits[{target.macro}_OUTPUT_LEN]);
+
+/* Run a sample whose answer is known; {target.macro}_OK if it comes out bit for bit. */
+int {low}_selftest(void *arena, size_t arena_bytes);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+
+def _layers(target: Target) -> str:
+    """The table of layers, indented for the comment."""
+    rows = [HEADINGS, *layer_table(target.program)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
+    return "\n".join(
+        _safe(
+            "   "
+            + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _inside(target: Target) -> str:
+    """What `predict` takes, in words."""
+    return "of levels, as below" if target.integer else "that is scaled already"
+
+
+def _safe(text: str) -> str:
+    """Text that cannot end the comment it stands in."""
+    return text.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
