@@ -104,8 +104,9 @@ def page(story: Story) -> str:
         _table(["", "dense", "pruned", "change"], comparison(figures)),
         _note(
             "Multiply-adds are those executed; bytes include indices. Latencies are "
-            "medians on this machine. The energy is an estimate from counts and the "
-            f"constants of {SOURCE}; it is no measurement."
+            "medians on this machine, from raw samples to outputs, of the network "
+            "called as it is or compiled, whichever is faster. The energy is an "
+            f"estimate from counts and the constants of {SOURCE}; it is no measurement."
         ),
         "<h2>Accuracy by class</h2>",
         _by_class(figures),
