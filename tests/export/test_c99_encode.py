@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minprune.export.c99.arena import Need, place
@@ -89,6 +89,9 @@ def test_the_objective_decides(density, speed, flash):
     assert choose(found, "flash").encoding == flash
 
 
+# The third ends below the first and begins above the second: what comes after all
+# three must stay clear of the highest end.
+@example(spans=[(10, 0, 0), (5, 1, 0), (3, 1, 0), (2, 0, 1)])
 @given(
     spans=st.lists(
         st.tuples(st.integers(1, 50), st.integers(0, 9), st.integers(0, 4)), max_size=12

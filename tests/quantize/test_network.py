@@ -25,6 +25,12 @@ def test_rescaling_rounds_the_exact_product_twice(x, m, e):
     assert fixed.rescale(np.array([x]), m, e)[0] == oracle.rescaled(x, m, e)
 
 
+@given(x=st.integers(-40, 40), places=st.integers(0, 4))
+def test_shifts_round_halves_away_from_zero(x, places):
+    exact = oracle.round_half_away(Fraction(x, 2**places))
+    assert fixed.shift_right(np.array([x]), places)[0] == exact
+
+
 @given(x=st.integers(-(2**20), 2**20), factor=st.floats(1e-12, 1000))
 def test_rescaling_is_within_one_of_the_real_product(x, factor):
     m, e = fixed.split(factor)
