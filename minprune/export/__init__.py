@@ -3,15 +3,17 @@
 `player` runs a model with NumPy alone, `tiny` with the standard library alone. Each is
 one file that imports nothing else of the package, so it can be copied to a device by
 itself.
+
+`c99` writes two files of C for a target that has a compiler and nothing else.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minprune.export import player, tiny
+    from minprune.export import c99, player, tiny
 
-__all__ = ["player", "tiny"]
+__all__ = ["c99", "player", "tiny"]
 
 
 def __getattr__(name: str) -> Any:
