@@ -23,6 +23,7 @@ from minprune.conformance.registry import Broken, Raised
 
 TIMEOUT = 60.0  # seconds for the calls of one check
 START = 300.0  # seconds for importing a toolkit, which may be large and the disk cold
+ABOUT = {"name", "version", "environment"}  # what a worker says of itself
 TAIL = 1500  # characters of stderr that a message repeats
 
 
@@ -97,7 +98,7 @@ class Isolated(Toolkit):
                 f"conformance: the adapter {self._adapter!r} cannot be made by "
                 f"{self._python}: {hello['refused']}"
             )
-        if hello.get("hello") != 1:
+        if hello.get("hello") != 1 or not hello.keys() >= ABOUT:
             self.close()
             raise Broken(f"the worker speaks another protocol: {hello}")
         self.name, self.version = str(hello["name"]), str(hello["version"])

@@ -102,11 +102,13 @@ class CheckItem(pytest.Item):
         if finding.status != "passed":
             raise NotConforming(finding)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
         """The finding's own words; a traceback only for an error of the kit."""
         if isinstance(excinfo.value, NotConforming):
             return str(excinfo.value)
-        return super().repr_failure(excinfo)
+        return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Any, None, str]:
         """What pytest calls it."""

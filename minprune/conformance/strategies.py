@@ -74,12 +74,12 @@ def tied_requests() -> Any:
 
 
 def hard_requests() -> Any:
-    """Any finite float64 scores: zeros of both signs, denormals, huge ratios."""
+    """Any finite float64 scores, all different: denormals, huge ratios, either zero."""
     st = _st()
     number = st.floats(allow_nan=False, allow_infinity=False)
     return st.fixed_dictionaries(
         {
-            "scores": st.lists(number, min_size=1, max_size=12).map(
+            "scores": st.lists(number, min_size=1, max_size=12, unique=True).map(
                 lambda values: {"w": np.array(values)}
             ),
             "sparsity": sparsities(),

@@ -192,7 +192,7 @@ def _scores(rng: Rng) -> Iterator[Vector]:
             score = np.asarray(formula(**drawn), np.float64)
             yield _vector(
                 "score",
-                f"C.{name}",
+                "C.2",
                 {"criterion": name, "evidence": drawn},
                 1e-6,
                 "relative to the largest score: float32 arithmetic, a dozen roundings",

@@ -166,10 +166,10 @@ def _minprune() -> Any:
             ("minprune.conformance", here),
         ):
             shell = types.ModuleType(name)
-            shell.__path__ = [path]
+            vars(shell)["__path__"] = [path]
             sys.modules[name] = shell
         base = importlib.import_module("minprune.conformance.adapter")
-        shell.Toolkit, shell.Unsupported = base.Toolkit, base.Unsupported  # type: ignore[attr-defined]
+        vars(shell).update(Toolkit=base.Toolkit, Unsupported=base.Unsupported)
     return importlib.import_module("minprune.conformance.adapter")
 
 
