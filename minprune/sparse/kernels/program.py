@@ -328,23 +328,16 @@ def pool(operands: IntArray, arena: FloatArray) -> None:
                     first = max(0, -((j - left) // sw))
                     last = min(columns, (width - 1 + left - j) // sw + 1)
                     seen = x + c * x_channel + h * x_row + (j - left) * lanes
+                    runs, count, step = last - first, lanes, 1
                     if lanes == 1:
-                        tap(
-                            arena,
-                            seen + first * sw,
-                            sw,
-                            made + first,
-                            last - first,
-                            mean,
-                        )
-                        continue
-                    for q in range(first, last):
+                        runs, count, step = min(1, runs), runs, sw
+                    for q in range(first, first + runs):
                         tap(
                             arena,
                             seen + q * sw * lanes,
-                            1,
+                            step,
                             made + q * lanes,
-                            lanes,
+                            count,
                             mean,
                         )
             if mean:
@@ -352,7 +345,7 @@ def pool(operands: IntArray, arena: FloatArray) -> None:
                     arena[made + n] *= share
 
 
-@part
+@kernel
 def tap(
     arena: FloatArray, seen: int, step: int, made: int, count: int, mean: bool
 ) -> None:
