@@ -4,7 +4,7 @@
 #
 #   tests/conformance/environments.sh FOLDER
 #
-# Reports go to FOLDER as JSON and text. Deviations are what is looked for, so a report
+# Reports go to FOLDER as text and as pages. Deviations are what is looked for, so a report
 # that is not good does not stop the run. About 4 GB and, on two cores, ten minutes.
 set -euo pipefail
 folder=${1:?usage: tests/conformance/environments.sh FOLDER}
@@ -20,8 +20,8 @@ environment() { # name, packages...
 
 hold() { # adapter, environment
   local python="$folder/$2/bin/python"
-  minprune conformance "$1" --python "$python" --json >"$folder/$1.json" || [ $? -eq 1 ]
-  minprune conformance "$1" --python "$python" >"$folder/$1.txt" || [ $? -eq 1 ]
+  minprune conformance "$1" --python "$python" --html "$folder/$1.html" \
+    >"$folder/$1.txt" || [ $? -eq 1 ]
   head -n 1 "$folder/$1.txt"
 }
 
