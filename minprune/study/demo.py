@@ -36,9 +36,9 @@ class Recipe:
     criterion: str = "magnitude"
     batch_size: int = 64
     lr: float = 3e-3
-    dense_epochs: int = 30
-    pruning_epochs: int = 30
-    recovery_epochs: int = 15
+    dense_epochs: int = 25
+    pruning_epochs: int = 25
+    recovery_epochs: int = 10
     curve: tuple[str, ...] = ("magnitude", "taylor", "random")
     """Criteria tried one-shot, without recovery, for the curve."""
     curve_sparsities: tuple[str, ...] = ("0.5", "0.7", "0.8", "0.9", "0.95", "0.98")
