@@ -20,7 +20,7 @@ IntArray = NDArray[np.integer[Any]]
 AnyArray = NDArray[Any]
 
 ALIGNMENT = 64
-"""Bytes: one cache line, and one register of the widest vector unit in use (AVX-512)."""
+"""Bytes: one cache line, and one register of the widest vector unit in use."""
 
 LANE = 16
 """Floats in such a register; row strides of activation memory are multiples of it."""
