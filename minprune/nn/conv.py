@@ -51,19 +51,13 @@ _scratch = _Scratch()
 def unfold(
     padded: FloatArray, view: Window, groups: int, row: int, rows: int, columns: int
 ) -> FloatArray:
-    """Patches of some output rows, to read: (groups, K, rows * columns * N).
-
-    They lie in `_scratch`; of a window of one tap they are the plane itself.
-    """
+    """Patches of some output rows: (groups, K, rows * columns * N), in `_scratch`."""
     channels, batch = padded.shape[0], padded.shape[3]
     kh, kw = view.kernel
-    if (kh, kw) == (1, 1):
-        ((_, _, patches),) = view.taps(padded, row, rows, columns)
-    else:
-        shape = (channels, kh, kw, rows, columns, batch)
-        patches = _scratch.array(shape, padded.dtype)
-        for i, j, seen in view.taps(padded, row, rows, columns):
-            patches[:, i, j] = seen
+    shape = (channels, kh, kw, rows, columns, batch)
+    patches = _scratch.array(shape, padded.dtype)
+    for i, j, seen in view.taps(padded, row, rows, columns):
+        patches[:, i, j] = seen
     return patches.reshape(groups, channels // groups * kh * kw, rows * columns * batch)
 
 
