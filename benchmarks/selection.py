@@ -8,6 +8,7 @@ scores; the mask is checked for its count first. The bound aimed at is four part
 
 import argparse
 import json
+from functools import partial
 
 import numpy as np
 
@@ -29,30 +30,38 @@ def main() -> int:
         "ten values": rng.integers(10, size=options.size) * 1.0,
         "all equal": np.ones(options.size),
     }
+    half = options.size // 2
+    equal, narrow = kinds["all equal"], kinds["float32"]
+    layers = {"a": equal[:half], "b": equal[half:]}
+    before = masks.select(narrow, sparsity="0.5")
+    count = masks.removed(options.size, "0.9")
+    cases = {
+        kind: (scores, partial(masks.select, scores, count=count))
+        for kind, scores in kinds.items()
+    }
+    cases["equal, network"] = (
+        equal,
+        partial(masks.select, layers, sparsity="0.9", scope="network"),
+    )
+    cases["float32, again"] = (
+        narrow,
+        partial(masks.select, narrow, sparsity="0.9", previous=before),
+    )
     rows = []
-    for kind, scores in kinds.items():
-        count = masks.removed(scores.size, "0.9")
-        kept = masks.select(scores, count=count)
-        if int((~kept).sum()) != count:
+    for kind, (scores, select) in cases.items():
+        kept = select()
+        parts = kept.values() if isinstance(kept, dict) else [kept]
+        if sum(int((~part).sum()) for part in parts) != count:
             raise SystemExit(f"{kind}: the mask does not remove {count}")
-        times = race(
-            {
-                "partition": lambda scores=scores, count=count: np.partition(
-                    scores, count
-                ),
-                "select": lambda scores=scores, count=count: masks.select(
-                    scores, count=count
-                ),
-            },
-            options.seconds,
-        )
+        partition = partial(np.partition, scores, count)
+        times = race({"partition": partition, "select": select}, options.seconds)
         rows.append({"scores": kind, "size": options.size, **times})
         rows[-1]["ratio"] = times["select"] / times["partition"]
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
         for row in rows:
-            print(f"{row['scores']:<12}{row['ratio']:6.2f} partitions")
+            print(f"{row['scores']:<16}{row['ratio']:6.2f} partitions")
     return 0
 
 

@@ -32,7 +32,7 @@ COST = {
 }
 """Instructions for a weight, a part and a row, with one lane and with four. Fitted to
 counts like those of `benchmarks/device.py`, for layers of 8 to 60 rows, 0 to 95 %
-pruned, which the fit meets within 4 %. Gathering the patches of a convolution, the same
+pruned, which the fit meets within 5 %. Gathering the patches of a convolution, the same
 for every encoding, is left out."""
 
 
