@@ -138,6 +138,64 @@ def half_up(number: Fraction) -> int:
     return math.floor(number + Fraction(1, 2))
 
 
+def in_proportion(
+    parts: Sequence[Fraction], limits: Sequence[int], total: int
+) -> list[Fraction]:
+    """Ideal counts in proportion to `parts`, none above its limit, that make `total`.
+
+    Parameters
+    ----------
+    parts : sequence of Fraction
+        What the counts are in proportion to, 0 or more.
+    limits : sequence of int
+        The most that each may get.
+    total : int
+        What they add up to.
+
+    Returns
+    -------
+    ideals : list of Fraction
+        For `apportion`, which makes whole numbers of them.
+
+    Raises
+    ------
+    ValueError
+        If those with a part cannot take the total within their limits.
+
+    Notes
+    -----
+    The counts are ``min(limit, c * part)`` for the one c with which they add up. Who
+    passes the limit is set to it and the others share what is left. That raises c, so
+    nobody set to the limit would fall below it later.
+
+    Examples
+    --------
+    >>> ideals = in_proportion([Fraction(3), Fraction(1), Fraction(1)], [4, 9, 9], 10)
+    >>> [int(ideal) for ideal in ideals]
+    [4, 3, 3]
+    """
+    free = [i for i, part in enumerate(parts) if part > 0]
+    if total > (most := sum(limits[i] for i in free)):
+        raise ValueError(
+            f"in_proportion: {total} are to be shared out, but the limits of those "
+            f"with a part add up to {most}; the nearest that can be met is {most}"
+        )
+    ideals = [Fraction(0)] * len(parts)
+    left = Fraction(total)
+    while free:
+        c = left / sum(parts[i] for i in free)
+        full = [i for i in free if c * parts[i] >= limits[i]]
+        if not full:
+            for i in free:
+                ideals[i] = c * parts[i]
+            break
+        for i in full:
+            ideals[i] = Fraction(limits[i])
+            left -= limits[i]
+        free = [i for i in free if i not in full]
+    return ideals
+
+
 def apportion(ideals: Sequence[Fraction]) -> list[int]:
     """Whole numbers nearest to ideal ones that keep their sum (largest remainders).
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minprune.masks import apportion, kept, removed, rounded, share
+from minprune.masks import apportion, in_proportion, kept, removed, rounded, share
 from minprune.masks.count import half_up
 from tests.oracles import selection as oracle
 
@@ -108,6 +108,30 @@ def test_no_other_rounding_is_nearer(parts, total):
 
 def test_equal_remainders_go_to_the_lower_index():
     assert apportion([Fraction(1, 2)] * 4) == [1, 1, 0, 0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.fractions(0, 9, max_denominator=9), st.integers(0, 20)),
+        min_size=1,
+        max_size=6,
+    ),
+    st.data(),
+)
+def test_shares_in_proportion_stay_within_their_limits(layers, data):
+    parts, limits = [part for part, _ in layers], [limit for _, limit in layers]
+    most = sum(limit for part, limit in layers if part)
+    total = data.draw(st.integers(0, most))
+    ideals = in_proportion(parts, limits, total)
+    assert sum(ideals) == total
+    # By definition there is one c; whoever is below the limit has the largest multiple.
+    c = max((i / p for i, p in zip(ideals, parts, strict=True) if p), default=0)
+    assert ideals == [min(n, c * p) for n, p in zip(limits, parts, strict=True)]
+
+
+def test_more_than_the_limits_hold_is_refused():
+    with pytest.raises(ValueError, match="nearest that can be met is 5"):
+        in_proportion([Fraction(1), Fraction(0)], [5, 7], 6)
 
 
 def test_nothing_to_apportion():

@@ -11,31 +11,6 @@ from minprune.masks.count import Share, removed, share
 Counts = dict[str, int]
 
 
-def fill(
-    parts: Sequence[Fraction], limits: Sequence[int], total: int
-) -> list[Fraction]:
-    """The numbers ``min(limit, c * part)`` for the c with which they add up to `total`.
-
-    Whoever passes the limit is set to it and the others share what is left. That raises
-    c, so nobody set to the limit would fall below it later.
-    """
-    ideals = [Fraction(0)] * len(parts)
-    free = [i for i, part in enumerate(parts) if part > 0]
-    left = Fraction(total)
-    while free:
-        c = left / sum(parts[i] for i in free)
-        full = [i for i in free if c * parts[i] >= limits[i]]
-        if not full:
-            for i in free:
-                ideals[i] = c * parts[i]
-            break
-        for i in full:
-            ideals[i] = Fraction(limits[i])
-            left -= limits[i]
-        free = [i for i in free if i not in full]
-    return ideals
-
-
 def level(
     above: Sequence[Fraction], sizes: Sequence[int], total: int
 ) -> list[Fraction]:

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-from minprune.masks.allocate._solve import Counts, asked, fill, positive
-from minprune.masks.count import Share, apportion, rounded
+from minprune.masks.allocate._solve import Counts, asked, positive
+from minprune.masks.count import Share, apportion, in_proportion, rounded
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -96,7 +96,7 @@ def uniform_plus(
             f"first and last layer spared only {sum(limits)} may go; the nearest "
             f"that can be met is {sum(limits) / sum(sizes.values()):.6g}"
         )
-    ideals = fill([Fraction(size) for size in sizes.values()], limits, total)
+    ideals = in_proportion([Fraction(size) for size in sizes.values()], limits, total)
     return dict(zip(names, apportion(ideals), strict=True))
 
 
@@ -198,7 +198,7 @@ def _by_density(
     limits = list(sizes.values())
     keeps = sum(limits) - asked(caller, sizes, sparsity)
     parts = [density[name] * size for name, size in sizes.items()]
-    kept = apportion(fill(parts, limits, keeps))
+    kept = apportion(in_proportion(parts, limits, keeps))
     return {name: n - k for (name, n), k in zip(sizes.items(), kept, strict=True)}
 
 

@@ -8,8 +8,7 @@ from math import ceil, cos, pi
 import numpy as np
 
 from minprune._check import AnyArray, positive_int
-from minprune.masks import apportion, lowest, rounded
-from minprune.masks.allocate._solve import fill
+from minprune.masks import apportion, in_proportion, lowest, rounded
 from minprune.masks.count import share
 from minprune.nn.train import Run
 from minprune.prune.evolve.growth import Batch, largest, last_batch
@@ -91,7 +90,7 @@ class SNFS(Evolving):
             kept = len(size) - int(drops[name].sum())
             limits.append(int(np.prod(layer.logical_shape)) - kept)
         total = sum(int(drop.sum()) for drop in drops.values())
-        counts = apportion(fill(parts, limits, total))
+        counts = apportion(in_proportion(parts, limits, total))
         for (name, layer), count in zip(layers.items(), counts, strict=True):
             kept_at = positions(layer)[~drops[name]]
             grow = largest(layer, self._mean(name), kept_at, count).positions
