@@ -2,9 +2,10 @@
 
 The tree of layers is written out in the order of execution. Flattening disappears,
 since memory order does not change; batch normalization is folded into the layer before
-it; a ReLU becomes the bounds of whatever it follows. Five kinds of steps remain, and
-every value between them is a plane (C, H, W): features are (C, 1, 1), signals
-(C, 1, L).
+it; a ReLU becomes the bounds of whatever it follows. Five kinds of steps remain that
+integers can take, and three that are for floating point alone: a recurrent layer along
+a signal, a gate, and a layer that stays what it is. Every value between them is a plane
+(C, H, W): features are (C, 1, 1), signals (C, 1, L).
 """
 
 import math
@@ -14,16 +15,27 @@ from dataclasses import KW_ONLY, dataclass, replace
 import numpy as np
 
 from minprune._check import AnyArray, BoolArray, FloatArray
-from minprune.nn.activation import Flatten, ReLU, ReLU6
+from minprune.nn.activation import (
+    GELU,
+    Flatten,
+    LeakyReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from minprune.nn.chain import Concat as Branches
-from minprune.nn.chain import Residual, Sequential
+from minprune.nn.chain import Residual, Sequential, SqueezeExcite
 from minprune.nn.conv import Convolution
 from minprune.nn.dropout import Dropout
+from minprune.nn.embedding import Embedding
 from minprune.nn.layer import Layer, Shape
 from minprune.nn.linear import Linear
 from minprune.nn.network import Network
-from minprune.nn.norm import BatchNorm
+from minprune.nn.norm import BatchNorm, LayerNorm
 from minprune.nn.pool import AvgPool, GlobalAvgPool, MaxPool
+from minprune.nn.recurrent import Recurrent
 from minprune.nn.window import Window
 
 Plane = tuple[int, int, int]
@@ -31,9 +43,18 @@ Plane = tuple[int, int, int]
 TAKEN = (
     "Linear, Conv1d and Conv2d (grouped and depthwise too), their sparse kinds, "
     "BatchNorm, ReLU, ReLU6, max, average and global average pools, Flatten, Dropout, "
-    "Sequential, Residual, Concat"
+    "Sequential, Residual, Concat, Heads"
 )
-"""What `lower` knows, for the error message."""
+"""What `lower` knows in integers, for the error message."""
+
+TAKEN_FLOATING = (
+    "LeakyReLU, Sigmoid, Tanh, GELU, Softmax, LayerNorm, Embedding, SqueezeExcite, "
+    "RNN, LSTM, GRU"
+)
+"""What it knows besides in floating point."""
+
+KEPT = (LeakyReLU, Sigmoid, Tanh, GELU, Softmax, LayerNorm, Embedding)
+"""Layers that stay what they are."""
 
 POINT = Window((1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1))
 """A window that sees one position."""
@@ -54,6 +75,11 @@ class Step:
     low: float = -math.inf
     high: float = math.inf
     """Bounds of the result, as a ReLU behind it sets them."""
+
+    @property
+    def behind(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of each value read."""
+        return (self.plane[1:],) * len(self.xs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +126,38 @@ class Concat(Step):
 @dataclass(frozen=True, slots=True)
 class Clip(Step):
     """Bounds alone, where a ReLU has nothing before it to belong to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Step):
+    """A layer without an integer form, as it is: one of `KEPT`."""
+
+    layer: Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Gate(Step):
+    """The first value, each channel times its number in the second."""
+
+    @property
+    def behind(self) -> tuple[tuple[int, int], ...]:
+        """See `Step.behind`."""
+        return self.plane[1:], (1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan(Step):
+    """One direction of one level of a recurrent layer, along a signal."""
+
+    cell: str
+    """``"RNN"``, ``"LSTM"`` or ``"GRU"``."""
+    inward: Affine
+    """From what comes in at a step to the gates."""
+    around: Affine
+    """From the state to the gates."""
+    backwards: bool
+    last: bool
+    """Whether the final state goes out alone, not the state at every step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +230,8 @@ class Graph:
         last = self.last_uses()
         for index, step in enumerate(self.steps):
             inputs = [
-                held[i].reshape(-1, *step.plane[1:], x.shape[-1]) for i in step.xs
+                held[i].reshape(-1, *behind, x.shape[-1])
+                for i, behind in zip(step.xs, step.behind, strict=True)
             ]
             held[step.y] = compute(step, inputs).reshape(-1, x.shape[-1])
             seen(step.y, held[step.y])
@@ -182,7 +241,7 @@ class Graph:
         return held[self.output]
 
 
-def lower(net: Network, caller: str = "lower") -> Graph:
+def lower(net: Network, caller: str = "lower", *, integer: bool = False) -> Graph:
     """The steps of a network.
 
     Parameters
@@ -190,6 +249,8 @@ def lower(net: Network, caller: str = "lower") -> Graph:
     net : Network
     caller : str
         Who asks, for the error.
+    integer : bool
+        Take only what integers can compute.
 
     Raises
     ------
@@ -203,7 +264,7 @@ def lower(net: Network, caller: str = "lower") -> Graph:
     >>> [(s.name, s.plane, s.out, s.low) for s in lower(net).steps]
     [('0', (4, 1, 1), (8, 1, 1), 0.0), ('2', (8, 1, 1), (3, 1, 1), -inf)]
     """
-    writer = _Writer(caller)
+    writer = _Writer(caller, integer)
     output = writer.visit("", net.root, 0, net.input_shape)
     steps = _fold(writer.steps, output)
     if not steps:
@@ -224,16 +285,24 @@ def lower(net: Network, caller: str = "lower") -> Graph:
 class _Writer:
     """Writes the steps of a tree of layers, nothing folded yet."""
 
-    def __init__(self, caller: str) -> None:
-        self.caller = caller
+    def __init__(self, caller: str, integer: bool) -> None:
+        self.caller, self.integer = caller, integer
         self.steps: list[Step] = []
         self._values = 0
 
     def visit(self, name: str, layer: Layer, x: int, shape: Shape) -> int:
         """Append what a layer does with value x; returns the value it gives."""
+        if self.integer and isinstance(layer, (*KEPT, SqueezeExcite, Recurrent)):
+            raise self._unknown(name, layer)
         match layer:
             case Flatten() | Dropout():
                 return x
+            case SqueezeExcite():
+                gate = self.visit(_join(name, "gate"), layer.children["gate"], x, shape)
+                out = _plane(shape)
+                return self._append(Gate(name, (x, gate), self._new(), out, out))
+            case Recurrent():
+                return self._recurrent(name, layer, x, shape)
             case Sequential():
                 for key, child in layer.children.items():
                     x = self.visit(_join(name, key), child, x, shape)
@@ -291,9 +360,47 @@ class _Writer:
                 return Clip(*where, low=0.0)
             case ReLU6():
                 return Clip(*where, low=0.0, high=6.0)
-        raise ValueError(
+        if isinstance(layer, KEPT):
+            return Kept(*where, layer)
+        raise self._unknown(name, layer)
+
+    def _recurrent(self, name: str, layer: Recurrent, x: int, shape: Shape) -> int:
+        """Level upon level, both directions one behind the other."""
+        for level in range(layer.num_layers):
+            plane = _plane(shape)
+            last = layer.last and level == layer.num_layers - 1
+            length = 1 if last else plane[2]
+            ways = tuple(
+                self._append(
+                    Scan(
+                        _join(name, f"l{level}{direction}"),
+                        (x,),
+                        self._new(),
+                        plane,
+                        (layer.hidden_size, 1, length),
+                        layer.kind,
+                        _gates(name, layer, "ih", f"l{level}{direction}"),
+                        _gates(name, layer, "hh", f"l{level}{direction}"),
+                        direction != "",
+                        last,
+                    )
+                )
+                for direction in layer.directions
+            )
+            shape = (layer.hidden_size * len(ways), length)
+            x = ways[0]
+            if len(ways) > 1:
+                where = _join(name, f"l{level}"), ways, self._new()
+                x = self._append(Concat(*where, _plane(shape), _plane(shape)))
+        return x
+
+    def _unknown(self, name: str, layer: Layer) -> ValueError:
+        """What to say of a layer that cannot be taken."""
+        form = "integer form" if self.integer else "form as steps"
+        known = TAKEN if self.integer else f"{TAKEN}, {TAKEN_FLOATING}"
+        return ValueError(
             f"{self.caller}: layer {name or 'root'} is a {layer.kind}, which has no "
-            f"integer or C form here; known: {TAKEN}"
+            f"{form}; known: {known}"
         )
 
     def _new(self) -> int:
@@ -333,6 +440,19 @@ def _fold(steps: Sequence[Step], output: int) -> list[Step]:
             )
         done[step.y] = step
     return list(done.values())
+
+
+def _gates(name: str, layer: Recurrent, which: str, end: str) -> Affine:
+    """One of the two products of a recurrent layer, as a linear step of its own."""
+    weight = layer.params[f"weight_{which}_{end}"].astype(np.float32)
+    mask = layer.masks.get(f"weight_{which}_{end}", np.ones(weight.shape, bool))
+    bias = layer.params.get(f"bias_{which}_{end}", np.zeros(len(weight)))
+    rows, columns = weight.shape
+    full, label = (rows, columns, 1, 1), _join(name, f"weight_{which}_{end}")
+    return Affine(
+        *(label, (), -1, (columns, 1, 1), (rows, 1, 1), layer.kind),
+        *(weight.reshape(full), mask.reshape(full), bias.astype(float), POINT, 1),
+    )
 
 
 def _fits(affine: Affine, norm: _Norm) -> bool:

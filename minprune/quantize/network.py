@@ -157,7 +157,7 @@ def quantize(
     (array([[127,  64]], dtype=int8), array([[1.5]], dtype=float32))
     """
     see = observer("quantize", observe)
-    graph = lower(net, "quantize")
+    graph = lower(net, "quantize", integer=True)
     columns = graph.enter(samples)
     if not columns.shape[1]:
         raise ValueError("quantize: there are no samples; ranges need at least one")
