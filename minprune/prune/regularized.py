@@ -4,11 +4,13 @@ from typing import Unpack
 
 import numpy as np
 
-from minprune._check import AnyArray, BoolArray, FloatArray, one_of
+from minprune._check import AnyArray, BoolArray, one_of
 from minprune.masks.count import Share, share
+from minprune.nn.network import Network
 from minprune.nn.norm import BatchNorm
-from minprune.nn.regularize import Penalty, group_lasso, l1
+from minprune.nn.regularize import Penalized, Penalty, group_lasso, l1
 from minprune.nn.train import Procedure, Run
+from minprune.nn.tree import join
 from minprune.prune.cut import Cut, Options
 from minprune.prune.edit import set_masks
 from minprune.prune.instead import needs_dense
@@ -76,20 +78,22 @@ class Regularized(Procedure):
     def begin(self, run: Run) -> None:
         """See `Procedure.begin`."""
         self.last = steps_of("Regularized", "at", self.at, run)
+        names = None
         if self.penalty == "group_lasso":
             needs_dense("Regularized", run.net)  # stored values have no rows
-        if self.penalty == "slimming" and not self._charged(run):
-            raise ValueError(
-                "Regularized: slimming charges the scales of batch norms, and the "
-                "network has none; choose 'l1' or 'group_lasso'"
-            )
+        if self.penalty == "slimming":
+            names = scales(run.net)
+            if not names:
+                raise ValueError(
+                    "Regularized: slimming charges the scales of batch norms, and the "
+                    "network has none; choose 'l1' or 'group_lasso'"
+                )
+        self.charge = Penalized(self.function, self.strength, names)
 
     def after_backward(self, run: Run) -> None:
         """See `Procedure.after_backward`."""
         if run.step < self.last:
-            for params, grads, key in self._charged(run):
-                _, slope = self.function(params[key])
-                grads[key] = grads[key] + self.strength * slope
+            self.charge.after_backward(run)
 
     def after_step(self, run: Run) -> None:
         """See `Procedure.after_step`."""
@@ -97,15 +101,14 @@ class Regularized(Procedure):
             masks = self.cut.masks(run.net, run.data, self.sparsity)
             set_masks(run.net, masks, run.optimizer)
 
-    def _charged(
-        self, run: Run
-    ) -> list[tuple[dict[str, FloatArray], dict[str, FloatArray], str]]:
-        """Parameters and gradients of what the penalty is on."""
-        layers = run.net.layers().values()
-        if self.penalty == "slimming":
-            scaled = [x for x in layers if isinstance(x, BatchNorm) and x.params]
-            return [(layer.params, layer.grads, "weight") for layer in scaled]
-        return [(x.params, x.grads, key) for x in layers for key in x.prunable]
+
+def scales(net: Network) -> list[str]:
+    """The scales of batch norms, by dotted name."""
+    return [
+        join(name, "weight")
+        for name, layer in net.root.walk()
+        if isinstance(layer, BatchNorm) and layer.params
+    ]
 
 
 class GrowingPenalty(Procedure):

@@ -387,6 +387,29 @@ def test_a_penalty_makes_what_is_cut_lighter():
     assert cut_away(0.01) < 0.9 * cut_away(0.0)
 
 
+@pytest.mark.parametrize("penalty", ["l1", "group_lasso"])
+def test_the_penalty_is_in_the_gradient_by_its_definition(penalty):
+    """Written out: the sign of a weight; sqrt(K) times a row over its length."""
+
+    class Note(nn.Procedure):
+        def __init__(self):
+            self.seen = {}
+
+        def after_backward(self, run):
+            grads, weights = run.net.gradients(), run.net.weights()
+            for name in weights if run.step == 0 else ():
+                self.seen[name] = grads[name].copy(), weights[name].copy()
+
+    before, after = Note(), Note()
+    cut = prune.Regularized(penalty, strength=0.25, sparsity=0.5, at=2)
+    train(linear(), before, cut, after, epochs=1)
+    for name, (grad, weight) in after.seen.items():
+        rows = np.sqrt(weight.shape[1] / (weight**2).sum(axis=1, keepdims=True))
+        slope = np.sign(weight) if penalty == "l1" else rows * weight
+        want = before.seen[name][0] + 0.25 * slope
+        assert_allclose(grad, want, rtol=1e-5, atol=1e-6)  # float32
+
+
 def test_a_growing_penalty_presses_only_what_will_go():
     net = linear()
     grow = prune.GrowingPenalty(
