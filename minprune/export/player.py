@@ -1227,6 +1227,35 @@ class SqueezeExcite(Layer):
         return x * gate.reshape(len(gate), *(1,) * (x.ndim - 2), gate.shape[-1])
 
 
+@kind("FeatureBoost")
+class FeatureBoost(Layer):
+    """y[o] = g[o] conv(x)[o] for the highest g = max(phi mean |x| + rho, 0), else 0."""
+
+    def __init__(self, node):
+        self.conv = node.child("conv")
+        if not isinstance(self.conv, Convolution):
+            refuse(node.field, "it has no convolution")
+        outputs = self.conv.outputs
+        self.off = node.whole("off", minimum=0)
+        if self.off > outputs:
+            fault = "off is %d, but there are %d channels"
+            refuse(node.field, fault % (self.off, outputs))
+        self.phi = node.array("phi", (outputs, self.conv.inputs))
+        self.rho = node.array("rho", (outputs,))
+        self.layers = [self.conv]
+
+    def shape(self, shape):
+        return self.conv.output(shape)
+
+    def run(self, x, lengths):
+        seen = np.abs(x).mean(axis=tuple(range(1, x.ndim - 1)))
+        gate = np.maximum(self.phi @ seen + self.rho[:, None], 0)
+        lowest = np.argsort(gate, axis=0, kind="stable")[: self.off]
+        np.put_along_axis(gate, lowest, 0, axis=0)
+        y = self.conv(x, lengths)
+        return y * gate.reshape(len(gate), *(1,) * (x.ndim - 2), gate.shape[-1])
+
+
 # --------------------------------------------------------------------------------------
 # The model.
 

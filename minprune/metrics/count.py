@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minprune.nn.boost import FeatureBoost
 from minprune.nn.chain import Concat, Residual, Sequential, SqueezeExcite
 from minprune.nn.layer import Layer, Shape
 from minprune.nn.network import Network
@@ -101,7 +102,9 @@ def input_shapes(net: Network) -> dict[str, Shape]:
             visit(f"{name}.{key}" if name else key, child, shape)
             if isinstance(layer, Sequential):
                 shape = child.output_shape(shape)
-            elif not isinstance(layer, Residual | Concat | SqueezeExcite):
+            elif not isinstance(
+                layer, Residual | Concat | SqueezeExcite | FeatureBoost
+            ):
                 raise TypeError(f"input_shapes: {layer.kind} is no known chain")
 
     visit("", net.root, net.input_shape)

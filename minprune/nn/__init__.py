@@ -11,6 +11,7 @@ from minprune.nn.activation import (
     Softmax,
     Tanh,
 )
+from minprune.nn.boost import FeatureBoost
 from minprune.nn.cells import GRU, LSTM, RNN
 from minprune.nn.chain import Concat, Heads, Residual, Sequential, SqueezeExcite
 from minprune.nn.checkpoint import Checkpoint
@@ -58,6 +59,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Epoch",
+    "FeatureBoost",
     "Flatten",
     "GlobalAvgPool",
     "Heads",

@@ -18,6 +18,8 @@ import minprune
 from minprune import data, nn
 from minprune.export import player, tiny
 from minprune.files import container, read, write
+from minprune.prune.gating import boosted
+from minprune.sparse import compress
 from tests.export.networks import (
     ACTIVATIONS,
     SEEDS,
@@ -237,6 +239,19 @@ def test_doubles_stay_doubles(folder):
     found = player.load(folder / "f8")(ds.test.x)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, net(ds.test.x), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_channels_chosen_for_each_sample_are_those_of_the_engine(folder, sparse):
+    net, ds = pruned("small_cnn", density=0.5)
+    net = boosted(net, "conv2", 0.5)
+    net = compress(net) if sparse else net
+    minprune.save(net, folder / "boosted")
+    x = ds.test.x[:40]
+    want = net.astype(np.float64)(x)
+    # A choice between predictions that lie a rounding apart may fall either way.
+    close = np.isclose(player.load(folder / "boosted")(x), want, rtol=1e-4, atol=1e-4)
+    assert close.all(axis=1).sum() >= 38
 
 
 @pytest.mark.parametrize("kind", ["lenet_300_100", "small_cnn"])
@@ -607,7 +622,7 @@ def test_both_readers_know_the_same_types_and_limits():
 
 
 def test_every_kind_of_layer_is_known():
-    """All of nn/ and sparse/; layers that gate at run time are refused by name."""
+    """All of nn/ and sparse/."""
     rooms = ("minprune.nn.", "minprune.sparse.")
     kinds = {kind for kind, cls in nn.KINDS.items() if cls.__module__.startswith(rooms)}
     assert len(kinds) > 30

@@ -38,6 +38,7 @@ LAYERS = {
     "Residual": (nn.Residual(nn.Linear(4, 2), nn.Linear(4, 2)), (4,)),
     "Concat": (nn.Concat({"a": nn.Linear(4, 2), "b": nn.ReLU()}), (4,)),
     "Heads": (nn.Heads({"a": nn.Linear(4, 2), "b": nn.Linear(4, 1)}), (4,)),
+    "FeatureBoost": (nn.FeatureBoost(nn.Conv1d(2, 3, 2), 1), (2, 5)),
     "SqueezeExcite": (nn.SqueezeExcite(GATE), (2, 3)),
 }
 ALL = [pytest.param(*LAYERS[kind], id=kind) for kind in LAYERS]

@@ -129,7 +129,7 @@ def test_the_backward_of_a_boost_is_the_slope_of_its_forward():
     """By the complex step, for the input and for everything that is trained."""
     rng = np.random.default_rng(0)
     conv = nn.Conv2d(3, 4, 3, padding=1)
-    layer = gating.FeatureBoost(conv, 0.5)
+    layer = nn.FeatureBoost(conv, 2)
     for part in (layer, conv):
         part.params = {k: rng.normal(size=a.shape) for k, a in part.params.items()}
     layer.params["rho"] += 2

@@ -5,8 +5,8 @@ with gates, leaves out every product with what is off, and counts the multiply-a
 each sample has executed.
 """
 
-from minprune.prune.gating.boost import FeatureBoost, boosted
+from minprune.prune.gating.boost import boosted
 from minprune.prune.gating.gates import Relative, Threshold
 from minprune.prune.gating.run import Gated
 
-__all__ = ["FeatureBoost", "Gated", "Relative", "Threshold", "boosted"]
+__all__ = ["Gated", "Relative", "Threshold", "boosted"]

@@ -7,12 +7,12 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from minprune._check import AnyArray, BoolArray, FloatArray, IntArray, one_of
+from minprune.nn.boost import FeatureBoost
 from minprune.nn.conv import Convolution, unfold
 from minprune.nn.layer import EVAL, Layer, Mode
 from minprune.nn.linear import Linear
 from minprune.nn.network import Network
 from minprune.nn.window import planes
-from minprune.prune.gating.boost import FeatureBoost
 
 Gate = Callable[[FloatArray], BoolArray]
 """From an activation (..., N) to a mask of it, True where on."""
