@@ -4,16 +4,17 @@
 one file that imports nothing else of the package, so it can be copied to a device by
 itself.
 
-`c99` writes two files of C for a target that has a compiler and nothing else.
+`c99` writes two files of C for a target that has a compiler and nothing else. `onnx`
+writes one file for run times that read ONNX.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minprune.export import c99, player, tiny
+    from minprune.export import c99, onnx, player, tiny
 
-__all__ = ["c99", "player", "tiny"]
+__all__ = ["c99", "onnx", "player", "tiny"]
 
 
 def __getattr__(name: str) -> Any:
