@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minprune._check import BoolArray, FloatArray, positive_int
 from minprune.masks import _request
@@ -56,14 +57,40 @@ def lowest(scores: FloatArray, count: int) -> BoolArray:
             f"lowest: count is {count}; expected at most {flat.size}, "
             f"the number of scores"
         )
+    return _lowest([flat], count)[0].reshape(np.shape(scores))
+
+
+def _lowest(
+    rows: list[FloatArray], count: int, spared: list[NDArray[np.intp]] | None = None
+) -> list[BoolArray]:
+    """`lowest` of several rows, one behind the other, but never what is `spared`."""
     if count == 0:
-        found = np.zeros(flat.size, np.bool_)
-    else:
-        cut = np.partition(flat, count - 1)[count - 1]
-        found, ties = flat < cut, flat == cut
-        end = _behind(ties, count - int(np.count_nonzero(found)))
+        return [np.zeros(row.size, np.bool_) for row in rows]
+    spared = spared or [np.empty(0, np.intp) for _ in rows]
+    starts = np.cumsum([0, *(row.size for row in rows[:-1])])
+    holes = [start + at for start, at in zip(starts, spared, strict=True)]
+    pool = _without(np.concatenate(rows), np.concatenate(holes))
+    pool.partition(count - 1)
+    cut = pool[count - 1]
+    below, equal = [row < cut for row in rows], [row == cut for row in rows]
+    for found, ties, at in zip(below, equal, spared, strict=True):
+        found[at] = ties[at] = False
+    left = count - sum(int(np.count_nonzero(found)) for found in below)
+    for found, ties in zip(below, equal, strict=True):
+        taken = min(left, int(np.count_nonzero(ties)))
+        end = _behind(ties, taken) if taken else 0
         found[:end] |= ties[:end]
-    return found.reshape(np.shape(scores))
+        left -= taken
+    return below
+
+
+def _without(pool: FloatArray, holes: NDArray[np.intp]) -> FloatArray:
+    """The pool, reordered, less the entries at `holes`: its end moves into them."""
+    size = pool.size - holes.size
+    stays = np.ones(holes.size, np.bool_)
+    stays[holes[holes >= size] - size] = False
+    pool[holes[holes < size]] = pool[size:][stays]
+    return pool[:size]
 
 
 def _behind(flags: BoolArray, nth: int) -> int:
@@ -158,10 +185,10 @@ def select(
     -----
     *Floors.* Ascending removal that skips a layer once it is down to its floor never
     reaches the `min_keep` highest scores of a layer, and takes everything else in
-    order. So where a floor bites, these are set aside and the rest is one selection.
+    order. So these are set aside, and the rest is one selection.
 
-    Cost: linear, one partition of all scores; where a floor bites, one more of each
-    layer and a second of all.
+    Cost: linear, one partition of all scores; floors above one add a partition of each
+    layer.
 
     Examples
     --------
@@ -183,7 +210,8 @@ def select(
     there = _request.previous("select", arrays, previous)
     groups = _request.groups("select", arrays, scope, exclude)
     floors = _request.floors("select", arrays, min_keep, 0 if scope == "layer" else 1)
-    masks = {name: mask.copy() for name, mask in there.items()}
+    competing = {name for names in groups.values() for name in names}
+    masks = {n: m if n in competing else m.copy() for n, m in there.items()}
     for label, names in groups.items():
         size = sum(arrays[name].size for name in names)
         if count is None:
@@ -201,27 +229,34 @@ def _cut(
     label: str, arrays: Scores, there: Masks, floors: dict[str, int], asked: int
 ) -> Masks:
     """Remove the `asked` lowest of some layers, those already gone first."""
-    live = {name: int(np.count_nonzero(there[name])) for name in arrays}
+    live = {name: _live(there[name].reshape(-1)) for name in arrays}
+    rows = {name: array.reshape(-1)[live[name]] for name, array in arrays.items()}
     # What is gone cannot come back to fill a floor, so a floor asks for no more than
     # what is there.
-    floor = {name: min(floors[name], live[name]) for name in arrays}
+    floor = {name: min(floors[name], row.size) for name, row in rows.items()}
     size = sum(array.size for array in arrays.values())
-    gone = size - sum(live.values())
+    gone = size - sum(row.size for row in rows.values())
     _feasible(label, asked, size, gone, sum(floor.values()))
-    flat = np.concatenate([array.reshape(-1) for array in arrays.values()])
-    stays = np.concatenate([there[name].reshape(-1) for name in arrays])
-    ends = np.cumsum([0, *(array.size for array in arrays.values())])
-    spans = {name: slice(*ends[i : i + 2]) for i, name in enumerate(arrays)}
-    kept = _without_lowest(flat, stays, asked - gone)
-    if any(np.count_nonzero(kept[spans[name]]) < floor[name] for name in arrays):
-        safe = np.zeros_like(stays)
-        for name, span in spans.items():
-            spare = live[name] - floor[name]
-            safe[span] = _without_lowest(flat[span], stays[span], spare)
-        kept = _without_lowest(flat, stays & ~safe, asked - gone) | safe
-    return {
-        name: kept[spans[name]].reshape(array.shape) for name, array in arrays.items()
-    }
+    spared = [_highest(row, floor[name]) for name, row in rows.items()]
+    gone_now = _lowest(list(rows.values()), asked - gone, spared)
+    kept = {name: there[name].copy() for name in arrays}
+    for name, found in zip(arrays, gone_now, strict=True):
+        kept[name].reshape(-1)[live[name]] = ~found
+    return kept
+
+
+def _live(mask: BoolArray) -> slice | NDArray[np.intp]:
+    """What picks the True entries of a flat mask, three times as fast as it would."""
+    return slice(None) if mask.all() else np.flatnonzero(mask)
+
+
+def _highest(scores: FloatArray, count: int) -> NDArray[np.intp]:
+    """Where the `count` highest are; of equal ones the higher index is higher."""
+    if count == 1:  # the usual floor, and five times as fast
+        return np.array([scores.size - 1 - int(np.argmax(scores[::-1]))])
+    if count == 0:
+        return np.empty(0, np.intp)
+    return np.flatnonzero(~lowest(scores, scores.size - count))
 
 
 def _feasible(label: str, asked: int, size: int, gone: int, held: int) -> None:
@@ -239,14 +274,3 @@ def _feasible(label: str, asked: int, size: int, gone: int, held: int) -> None:
         f"select: asked to remove {asked} of {size} in {label!r}, but {why}; "
         f"the nearest that can be met is {nearest}{sparsity}"
     )
-
-
-def _without_lowest(scores: FloatArray, mask: BoolArray, count: int) -> BoolArray:
-    """The mask without the `count` lowest of the scores where it is True."""
-    if mask.all():
-        return ~lowest(scores, count)
-    # Index arrays gather and scatter three times as fast as a boolean mask does.
-    at = np.flatnonzero(mask)
-    left = mask.copy()
-    left[at] = ~lowest(scores[at], count)
-    return left
