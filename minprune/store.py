@@ -6,17 +6,19 @@ from os import PathLike
 import minprune.sparse  # noqa: F401  (files its layer kinds, which a manifest may name)
 from minprune.files import container
 from minprune.nn.network import Network
+from minprune.quantize import QuantizedNetwork
+from minprune.quantize.form import ROOT
 
 KEY = "minprune"
 """Where the manifest stands in the metadata of the file."""
 
 
-def save(net: Network, path: str | PathLike[str]) -> None:
+def save(net: Network | QuantizedNetwork, path: str | PathLike[str]) -> None:
     """Write a network to a file, or leave what is there as it was.
 
     Parameters
     ----------
-    net : Network
+    net : Network or QuantizedNetwork
         Pruned weights are stored sparsely, in the smallest form that holds them.
     path : str or path-like
         By custom it ends in ``.safetensors``; the format is readable by that package.
@@ -30,8 +32,8 @@ def save(net: Network, path: str | PathLike[str]) -> None:
     container.write(path, net.state(), {KEY: manifest})
 
 
-def load(path: str | PathLike[str]) -> Network:
-    """The network in a file written by `save`.
+def load(path: str | PathLike[str]) -> Network | QuantizedNetwork:
+    """The network in a file written by `save`, in floats or in integers.
 
     Raises
     ------
@@ -39,6 +41,10 @@ def load(path: str | PathLike[str]) -> Network:
         If it is no such file, or is damaged: the file, the field and the fault.
     OSError
         If it cannot be read.
+
+    See Also
+    --------
+    load_network : For what needs real weights.
     """
     tensors, metadata = container.read(path)
     if KEY not in metadata:
@@ -47,9 +53,29 @@ def load(path: str | PathLike[str]) -> Network:
             f"architecture; expected a file written by minprune"
         )
     try:
-        manifest = json.loads(metadata[KEY])
-        if not isinstance(manifest, dict):
-            raise ValueError(f"the manifest is a {type(manifest).__name__}, no object")
+        manifest = container.json_object(metadata[KEY])
+        root = manifest.get("root")
+        if isinstance(root, dict) and root.get("kind") == ROOT:
+            return QuantizedNetwork.from_state(manifest, tensors)
         return Network.from_state(manifest, tensors)
     except (ValueError, RecursionError) as why:
         raise ValueError(f"{path}: {why}") from why
+
+
+def load_network(path: str | PathLike[str]) -> Network:
+    """The network in a file, if it holds real weights, to be trained or changed.
+
+    Raises
+    ------
+    ValueError
+        As `load`, and for a quantized network.
+    OSError
+        If the file cannot be read.
+    """
+    net = load(path)
+    if isinstance(net, QuantizedNetwork):
+        raise ValueError(
+            f"{path}: it holds a quantized network, whose integers cannot be "
+            f"trained or changed; name the file it was made from"
+        )
+    return net

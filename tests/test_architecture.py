@@ -13,7 +13,7 @@ PACKAGE = Path(minprune.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 FLOW = (
     *("_version", "_check", "_random", "files", "data", "nn", "metrics", "criteria"),
-    *("masks", "structure", "sparse", "store", "prune", "quantize", "export", "study"),
+    *("masks", "structure", "sparse", "quantize", "store", "prune", "export", "study"),
     *("conformance", "cli"),
 )
 FAMILIES = [

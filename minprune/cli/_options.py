@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from minprune.cli._show import Progress
     from minprune.data import Dataset
+    from minprune.metrics import Count
     from minprune.nn import Epoch
     from minprune.nn.network import Network
+    from minprune.quantize import QuantizedNetwork
 
 DATA_HELP = "digits, watch, jvowels, mnist1d, or a file: .npz with x and y, or .csv"
 
@@ -26,7 +28,14 @@ def training(parser: argparse.ArgumentParser, epochs: int) -> None:
     )
 
 
-def fitting(net: "Network", name: str) -> "Dataset":
+def counted(net: "Network | QuantizedNetwork") -> "Count":
+    """What a network holds and does."""
+    from minprune import metrics, nn, quantize
+
+    return metrics.count(net) if isinstance(net, nn.Network) else quantize.count(net)
+
+
+def fitting(net: "Network | QuantizedNetwork", name: str) -> "Dataset":
     """The data set of that name, which the network must fit."""
     from minprune import data
     from minprune.nn.train import check_fit

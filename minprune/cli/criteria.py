@@ -61,9 +61,9 @@ def _compare(args: argparse.Namespace) -> int:
     from dataclasses import asdict
     from pathlib import Path
 
-    import minprune
     from minprune.cli._options import fitting
     from minprune.cli._show import as_json, table
+    from minprune.store import load_network
     from minprune.study.compare import compare
 
     names = list(args.compare)
@@ -71,7 +71,7 @@ def _compare(args: argparse.Namespace) -> int:
         args.net = names.pop()
     if args.net is None or args.data is None:
         raise ValueError("--compare needs a network (--net FILE) and --data")
-    net = minprune.load(args.net)
+    net = load_network(args.net)
     data = fitting(net, args.data)
     pairs = compare(net, data, names, sparsity=args.sparsity, seed=args.seed)
     if args.json:

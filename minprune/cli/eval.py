@@ -18,13 +18,14 @@ def run(args: argparse.Namespace) -> int:
     """Load, evaluate, report."""
     import minprune
     from minprune import metrics
-    from minprune.cli._options import fitting
+    from minprune.cli._options import counted, fitting
     from minprune.cli._show import as_json
     from minprune.cli._text import figures
 
     net = minprune.load(args.net)
     found = fitting(net, args.data)
-    result = {"data": found.name, "net": args.net, **metrics.summary(net, found)}
+    values = metrics.figures(net, found, counted(net))
+    result = {"data": found.name, "net": args.net, **values}
     if args.json:
         as_json(result)
     else:

@@ -1,9 +1,18 @@
-"""minprune export: a saved network as C source."""
+"""minprune export: a saved network as C source, or in integers."""
 
 import argparse
+from typing import TYPE_CHECKING
 
-SUMMARY = "Write a saved network as two files of C99, in float32 or in int8."
-EXAMPLE = "minprune export pruned.safetensors --to c --data digits --name net -o DIR"
+if TYPE_CHECKING:
+    from minprune.nn import Network
+    from minprune.quantize import QuantizedNetwork
+
+SUMMARY = "Write a saved network for a device, in float32 or in int8."
+EXAMPLE = (
+    "minprune export pruned.safetensors --to c --data digits --name net -o DIR\n  "
+    "minprune export pruned.safetensors --to safetensors --data digits "
+    "-o int8.safetensors"
+)
 
 SAMPLES = 512
 """Training samples that set the ranges of int8."""
@@ -14,8 +23,16 @@ def options(parser: argparse.ArgumentParser) -> None:
     from minprune.cli._options import DATA_HELP
 
     parser.add_argument("net", metavar="NET", help="a file written by minprune")
-    parser.add_argument("--to", choices=["c"], default="c", help="target (c)")
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder")
+    parser.add_argument(
+        "--to",
+        choices=["c", "safetensors"],
+        default="c",
+        help="c: two files of C99 in a folder; safetensors: an int8 file for the "
+        "players and for minprune itself (c)",
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="PATH", help="folder, or file"
+    )
     parser.add_argument(
         "--name", default="net", help="begins every file and function (net)"
     )
@@ -23,7 +40,19 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--data",
         metavar="DATA",
         help=f"export in int8, with ranges from the first {SAMPLES} training samples "
-        f"of {DATA_HELP}; left out, export in float32",
+        f"of {DATA_HELP}; left out, export in float32, or NET's own int8",
+    )
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=[4, 8],
+        default=8,
+        help="4: weights of int8 share sixteen values a layer, four bits each (8)",
+    )
+    parser.add_argument(
+        "--by-channel",
+        action="store_true",
+        help="sixteen values for each output instead; scales of linear layers too",
     )
     parser.add_argument(
         "--observe",
@@ -41,25 +70,84 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load, quantize if asked to, write, and print what was chosen."""
-    from dataclasses import asdict
+    model, accuracy = _model(args)
+    if args.to == "safetensors":
+        return _save(args, model, accuracy)
+    return _write_c(args, model, accuracy)
 
+
+def _model(
+    args: argparse.Namespace,
+) -> "tuple[Network | QuantizedNetwork, list[float]]":
+    """What is exported; if it is quantized here, accuracy before and after."""
     import minprune
     from minprune import metrics, quantize
     from minprune.cli._options import fitting
+
+    net = minprune.load(args.net)
+    if not args.data:
+        return net, []
+    if not isinstance(net, minprune.nn.Network):
+        raise ValueError(f"{args.net}: it is quantized already; leave --data out")
+    found = fitting(net, args.data)
+    model = quantize.quantize(
+        net,
+        found.train.x[:SAMPLES],
+        observe=args.observe,
+        linear_by_row=args.by_channel,
+        bits=args.bits,
+    )
+    y, models = found.test.y, (net, model) if found.classes else ()
+    return model, [metrics.accuracy(one.predict(found.test.x), y) for one in models]
+
+
+def _save(
+    args: argparse.Namespace,
+    model: "Network | QuantizedNetwork",
+    accuracy: list[float],
+) -> int:
+    """One file of integers, and its size."""
+    import minprune
+    from minprune.cli._options import counted, writable
+    from minprune.cli._show import as_json
+
+    if isinstance(model, minprune.nn.Network):
+        raise ValueError(
+            f"{args.net}: --to safetensors writes int8, whose ranges come from "
+            f"samples; name some with --data"
+        )
+    minprune.save(model, writable(args.output))
+    count = counted(model)
+    result = {
+        "net": args.net,
+        "type": "int8",
+        "output": args.output,
+        "stored_bytes": count.file_bytes,
+        "sparsity": count.sparsity,
+    }
+    if accuracy:
+        result |= {"float_accuracy": accuracy[0], "int8_accuracy": accuracy[1]}
+    if args.json:
+        as_json(result)
+        return 0
+    print(f"{'arrays:':<10}{count.file_bytes:,} bytes, sparsity {count.sparsity:.4f}")
+    if accuracy:
+        print(f"{'accuracy:':<10}{accuracy[0]:.4f} float32, {accuracy[1]:.4f} int8")
+    print(f"{'written:':<10}{args.output}")
+    return 0
+
+
+def _write_c(
+    args: argparse.Namespace,
+    model: "Network | QuantizedNetwork",
+    accuracy: list[float],
+) -> int:
+    """Two files of C, and a table of the encodings."""
+    from dataclasses import asdict
+
     from minprune.cli._show import as_json, table
     from minprune.export import c99
 
-    net = minprune.load(args.net)
-    model: minprune.nn.Network | quantize.QuantizedNetwork = net
-    accuracy = None
-    if args.data:
-        found = fitting(net, args.data)
-        model = quantize.quantize(net, found.train.x[:SAMPLES], observe=args.observe)
-        if found.classes:
-            y = found.test.y
-            accuracy = [
-                metrics.accuracy(one.predict(found.test.x), y) for one in (net, model)
-            ]
     written = c99.write(model, args.output, args.name, args.objective)
     program = written.program
     result = {

@@ -17,14 +17,18 @@ def run(args: argparse.Namespace) -> int:
 
     import minprune
     from minprune import metrics
+    from minprune.cli._options import counted
     from minprune.cli._show import as_json, table
 
     net = minprune.load(args.file)
-    count = metrics.count(net)
+    count = counted(net)
+    health = metrics.health(net) if isinstance(net, minprune.nn.Network) else ()
+    numbers = "floats" if isinstance(net, minprune.nn.Network) else "int8"
     if args.json:
         as_json(
             {
                 "file": args.file,
+                "numbers": numbers,
                 "input_shape": net.input_shape,
                 "classes": net.classes,
                 "sparsity": count.sparsity,
@@ -33,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
                     {**asdict(layer), "sparsity": layer.sparsity}
                     for layer in count.layers
                 ],
-                "health": [asdict(layer) for layer in metrics.health(net)],
+                "health": [asdict(layer) for layer in health],
             }
         )
         return 0
@@ -61,9 +65,10 @@ def run(args: argparse.Namespace) -> int:
             f"{count.macs_executed:,}",
         ]
     )
-    print(f"input {net.input_shape}, classes: {', '.join(net.classes) or 'none'}")
+    classes = ", ".join(net.classes) or "none"
+    print(f"input {net.input_shape}, classes: {classes}, numbers: {numbers}")
     print(table(header, lines))
-    for layer in metrics.health(net):
+    for layer in health:
         if layer.empty:
             print(f"warning: {layer.name} is empty, its layer returns a constant")
         elif layer.dead_outputs:

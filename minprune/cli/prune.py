@@ -72,9 +72,10 @@ def run(args: argparse.Namespace) -> int:
     from minprune.cli._show import Progress, as_json
     from minprune.cli._text import figures
     from minprune.cli._ways import way
+    from minprune.store import load_network
 
     writable(args.output)
-    net = minprune.load(args.net)
+    net = load_network(args.net)
     found = fitting(net, args.data)
     before = metrics.summary(net, found)
     show = Progress()

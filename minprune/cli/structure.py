@@ -17,11 +17,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """A small tree for each space: its units, and the arrays that hold them."""
-    import minprune
     from minprune import structure
     from minprune.cli._show import as_json
+    from minprune.store import load_network
 
-    spaces = structure.find_spaces(minprune.load(args.file))
+    spaces = structure.find_spaces(load_network(args.file))
     if args.json:
         found = [_as_values(space) for space in spaces.values()]
         as_json({"file": args.file, "spaces": found})

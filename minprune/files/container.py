@@ -174,12 +174,21 @@ def _header(
         fault = f"it claims {length} bytes, over the limit of {HEADER_LIMIT_BYTES}"
         _refuse(path, "the header length", fault)
     try:
-        header = json.loads(file.read(length), object_pairs_hook=_no_repeats)
-    except (ValueError, RecursionError) as why:
-        _refuse(path, "the header", f"it is not JSON as expected ({_shown(str(why))})")
-    if not isinstance(header, dict):
-        _refuse(path, "the header", f"it is {_shown(header)}, not a JSON object")
+        header = json_object(file.read(length))
+    except ValueError as why:
+        _refuse(path, "the header", str(why))
     return header, size - 8 - length
+
+
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """A JSON object, in which no name occurs twice; ValueError if it is none."""
+    try:
+        found = json.loads(text, object_pairs_hook=_no_repeats)
+    except (ValueError, RecursionError) as why:
+        raise ValueError(f"it is not JSON as expected ({_shown(str(why))})") from why
+    if not isinstance(found, dict):
+        raise ValueError(f"it is {_shown(found)}, not a JSON object")
+    return found
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,12 @@ bsr      the same, ``.values`` of shape (blocks, R, C)     an index per block
 bitmask  ``.bits``, ``.values``                            a bit per position
 ======== ================================================= =========================
 
+Where weights share sixteen values or fewer, in a row or in the whole weight, the values
+may be *coded*: ``.codes`` and ``.codebook`` then stand in the place of the values (in
+the dense form, of the array itself). A code is four bits, the place of its value in the
+codebook, (1, 16) for all rows or (out, 16) for each its own; the first of two codes
+lies in the lower half of a byte.
+
 A weight of shape ``(out, ...)`` is seen as ``(out, K)``, K the product of the other
 axes. Indices are held in the smallest unsigned type that fits. Bits are packed eight to
 a byte, the first in the lowest, in C order; values lie in the same order. Blocks that
@@ -22,7 +28,7 @@ comes back as kept: only what is not stored is pruned.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import numpy as np
@@ -33,6 +39,9 @@ from minprune.files.container import LIMIT_BYTES
 BLOCK_SIDE_LIMIT = 1024
 """Most rows or columns of a block: a block may reach over the edge of its matrix, so an
 array of no blocks at all could otherwise claim blocks of any size."""
+
+CODES = 16
+"""Values in a codebook: four bits each."""
 
 Tensors = dict[str, AnyArray]
 
@@ -61,6 +70,7 @@ def encode(
     mask: BoolArray | None = None,
     *,
     block: tuple[int, int] | None = None,
+    coded: bool = False,
 ) -> Tensors:
     """The arrays that hold a weight in the fewest bytes.
 
@@ -98,17 +108,24 @@ def encode(
      'fc.weight.values': ('float32', 1)}
     """
     finite(f"encode {name}", weight=weight)
-    if mask is None:
-        return {name: weight}
-    same_shape(f"encode {name}", weight=weight, mask=mask)
-    if mask.all():
-        return {name: weight}
-    values = weight[mask]
+    if mask is not None:
+        same_shape(f"encode {name}", weight=weight, mask=mask)
+    if mask is None or mask.all():
+        whole = {name: weight}
+        if not coded:
+            return whole
+        forms = [coded_form(name, whole, weight, np.ones(weight.shape, bool))]
+        return min([whole, *filter(None, forms)], key=stored_bytes)
     candidates = [csr(name, weight, mask)]
     if block is not None:
         candidates += bsr(name, weight, mask, block)
     bits = np.packbits(mask.reshape(-1), bitorder="little")
-    candidates.append({f"{name}.bits": bits, f"{name}.values": values})
+    candidates.append({f"{name}.bits": bits, f"{name}.values": weight[mask]})
+    if coded:
+        forms = [
+            coded_form(name, c, weight, mask) for c in (candidates[0], candidates[-1])
+        ]
+        candidates += filter(None, forms)
     return min(candidates, key=stored_bytes)
 
 
@@ -139,6 +156,38 @@ def bsr(
     indptr = np.concatenate(([0], np.cumsum(stored.sum(axis=1))))
     values = blocks(weight)[stored]
     return [encode_pattern(name, indptr, np.nonzero(stored)[1], values)]
+
+
+def coded_form(name: str, form: Tensors, weight: AnyArray, mask: BoolArray) -> Tensors:
+    """The form with codes for its values; nothing if they are too many to be coded.
+
+    One codebook for all rows where that is enough, else one for each row. A codebook
+    ascends; what is left of it repeats its last value.
+    """
+    shape = _matrix_shape(weight.shape)
+    rows, kept = weight.reshape(shape), mask.reshape(shape)
+    books = [np.unique(rows[kept])]
+    if len(books[0]) > CODES:
+        books = [np.unique(row[keep]) for row, keep in zip(rows, kept, strict=True)]
+    if max(map(len, books), default=0) > CODES:
+        return {}
+    book = np.zeros((len(books), CODES), weight.dtype)
+    for line, values in zip(book, books, strict=True):
+        if len(values):
+            line[:] = values[np.minimum(np.arange(CODES), len(values) - 1)]
+    codes = [
+        np.searchsorted(book[i % len(book), :-1], row[keep])
+        for i, (row, keep) in enumerate(zip(rows, kept, strict=True))
+    ]
+    flat = np.concatenate([*codes, np.zeros(1, np.int64)]).astype(np.uint8)
+    pairs = flat[: int(kept.sum()) + 1 & ~1].reshape(-1, 2)
+    positions = {
+        key: array for key, array in form.items() if key not in (name, f"{name}.values")
+    }
+    return positions | {
+        f"{name}.codes": pairs[:, 0] | pairs[:, 1] << 4,
+        f"{name}.codebook": book,
+    }
 
 
 def encode_pattern(
@@ -194,19 +243,41 @@ def decode(
             _refuse(name, fault)
         return weight, None
     if f"{name}.bits" in tensors:
-        values = _numbers(f"{name}.values", _named(tensors, f"{name}.values"))
         mask = _unpack(f"{name}.bits", tensors[f"{name}.bits"], shape)
+        if f"{name}.codes" in tensors:
+            rows = np.nonzero(mask.reshape(_matrix_shape(shape)))[0]
+            values = _decoded(name, tensors, rows, shape[0])
+        else:
+            values = _numbers(f"{name}.values", _named(tensors, f"{name}.values"))
         if values.shape != (mask.sum(),):
             fault = f"its shape is {values.shape}; the bits keep {mask.sum()} weights"
             _refuse(f"{name}.values", fault)
         weight = np.zeros(shape, values.dtype)
         weight[mask] = values
         return weight, mask
+    if f"{name}.codes" in tensors and f"{name}.indptr" not in tensors:
+        size = math.prod(shape)
+        if size > 2 * tensors[f"{name}.codes"].size:
+            _refuse(f"{name}.codes", f"its codes are fewer than the {size} weights")
+        rows = np.repeat(np.arange(shape[0]), size // max(shape[0], 1))
+        return _decoded(name, tensors, rows, shape[0]).reshape(shape), None
     found = pattern(name, tensors, shape)
     grid = _grid(found, shape)
     if math.prod(grid) * (found.values.itemsize + 1) > limit_bytes:
         _refuse(name, f"its shape {shape} needs more than {limit_bytes} bytes")
     return _expand(found, shape)
+
+
+def names(name: str, tensors: Mapping[str, AnyArray]) -> list[str]:
+    """The names of the arrays that `decode` reads for a weight."""
+    ends = ["bits"] if f"{name}.bits" in tensors else ["indptr", "indices"]
+    coded = f"{name}.codes" in tensors
+    if name in tensors:
+        return [name]
+    if coded and f"{name}.indptr" not in tensors and ends != ["bits"]:
+        ends = []
+    ends += ["codes", "codebook"] if coded else ["values"]
+    return [f"{name}.{end}" for end in ends]
 
 
 def pattern(
@@ -223,6 +294,12 @@ def pattern(
     """
     indptr = _unsigned(f"{name}.indptr", _named(tensors, f"{name}.indptr"))
     indices = _unsigned(f"{name}.indices", _named(tensors, f"{name}.indices"))
+    if f"{name}.codes" in tensors:
+        places = {f"{name}.indptr": indptr, f"{name}.indices": indices}
+        places[f"{name}.values"] = np.zeros(indices.shape, np.int8)
+        found = pattern(name, places, shape)
+        values = _decoded(name, tensors, _row_of_each(found), shape[0])
+        return replace(found, values=values)
     values = _numbers(f"{name}.values", _named(tensors, f"{name}.values"))
     rows, columns = _matrix_shape(shape)
     if values.ndim not in (1, 3):
@@ -260,6 +337,25 @@ def pattern(
             f"{name}.values", "a block holds a weight beyond the edge of the matrix"
         )
     return found
+
+
+def _decoded(
+    name: str, tensors: Mapping[str, AnyArray], row: AnyArray, rows: int
+) -> AnyArray:
+    """The values of codes that belong to these rows."""
+    codes, book = tensors[f"{name}.codes"], _named(tensors, f"{name}.codebook")
+    if codes.dtype != np.uint8 or codes.shape != (-(-len(row) // 2),):
+        fault = f"it is {codes.dtype} of shape {codes.shape}; {len(row)} codes need "
+        _refuse(f"{name}.codes", f"{fault}uint8 of shape ({-(-len(row) // 2)},)")
+    if book.shape not in ((1, CODES), (rows, CODES)):
+        fault = f"its shape is {book.shape}; expected (1, {CODES}) or (rows, {CODES})"
+        _refuse(f"{name}.codebook", fault)
+    halves = np.stack([codes & 15, codes >> 4], axis=1).reshape(-1)
+    if halves[len(row) :].any():
+        _refuse(f"{name}.codes", f"there is a code behind the last of {len(row)}")
+    book = _numbers(f"{name}.codebook", book)
+    values: AnyArray = book[row % len(book), halves[: len(row)]]
+    return values
 
 
 def stored_bytes(tensors: Mapping[str, AnyArray]) -> int:

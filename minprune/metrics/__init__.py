@@ -12,7 +12,7 @@ from minprune.metrics.quality import (
     root_mean_square_error,
 )
 from minprune.metrics.recovery import recovery
-from minprune.metrics.summary import summary
+from minprune.metrics.summary import figures, summary
 from minprune.metrics.timing import medians
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "class_accuracy",
     "count",
     "energy",
+    "figures",
     "health",
     "medians",
     "quality",

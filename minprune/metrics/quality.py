@@ -1,13 +1,21 @@
 """How good the answers are: loss, accuracy (also by class), root mean square error."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from minprune._check import AnyArray, FloatArray, IntArray, same_shape
 from minprune.data import Split
 from minprune.nn.loss import Loss
-from minprune.nn.network import Network
+
+
+class Answers(Protocol):
+    """Whatever has outputs for raw samples: a network, in floats or in integers."""
+
+    def __call__(self, x: AnyArray, lengths: IntArray | None = None) -> FloatArray:
+        """Outputs, batch first."""
+        ...
 
 
 def accuracy(predicted: IntArray, labels: IntArray) -> float:
@@ -66,12 +74,12 @@ class Quality:
         return self.accuracy if self.rmse is None else self.rmse
 
 
-def quality(net: Network, split: Split, loss: Loss) -> Quality:
+def quality(net: Answers, split: Split, loss: Loss) -> Quality:
     """Evaluate a network on a split.
 
     Parameters
     ----------
-    net : Network
+    net : Network or QuantizedNetwork
     split : Split
         Integer targets are labels, others are numbers to come close to.
     loss : callable

@@ -3,18 +3,23 @@
 from typing import Any
 
 from minprune.data import Dataset
-from minprune.metrics.count import count
-from minprune.metrics.quality import quality
+from minprune.metrics.count import Count, count
+from minprune.metrics.quality import Answers, quality
 from minprune.nn.network import Network
 from minprune.nn.train import default_loss
 
 
 def summary(net: Network, data: Dataset) -> dict[str, Any]:
-    """Quality on validation and test, and counts.
+    """Quality on validation and test, and counts; see `figures`."""
+    return figures(net, data, count(net))
+
+
+def figures(net: Answers, data: Dataset, counted: Count) -> dict[str, Any]:
+    """Quality on validation and test, and counts that were made already.
 
     Returns
     -------
-    figures : dict
+    found : dict
         ``test_accuracy`` and ``test_loss`` (``test_rmse`` beside them for regression,
         where accuracy is None), the same for ``val``, ``sparsity``, ``weights`` (kept),
         ``weights_total``, ``stored_bytes`` (arrays in the file, indices included),
@@ -22,18 +27,17 @@ def summary(net: Network, data: Dataset) -> dict[str, Any]:
         ``macs_needed``.
     """
     loss = default_loss(data)
-    figures: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, split in (("val", data.val), ("test", data.test)):
         found = quality(net, split, loss)
-        figures |= {
+        values |= {
             f"{name}_accuracy": found.accuracy,
             f"{name}_loss": found.loss,
             f"{name}_by_class": dict(zip(data.classes, found.by_class, strict=False)),
         }
         if found.rmse is not None:
-            figures[f"{name}_rmse"] = found.rmse
-    counted = count(net)
-    return figures | {
+            values[f"{name}_rmse"] = found.rmse
+    return values | {
         "sparsity": counted.sparsity,
         "weights": counted.kept,
         "weights_total": counted.weights,

@@ -5,7 +5,7 @@ epoch can be repeated from its number alone.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from minprune._check import AnyArray, FloatArray, IntArray, positive_int
 from minprune._random import stream
 from minprune.data import Dataset, Split, batches
 from minprune.nn.checkpoint import Checkpoint, interruptible
-from minprune.nn.layer import Mode
+from minprune.nn.layer import Mode, Shape
 from minprune.nn.loss import Loss, cross_entropy, mean_squared_error
 from minprune.nn.network import BATCH, Network
 from minprune.nn.optim import Adam, Optimizer
@@ -219,7 +219,21 @@ def joined_batches(
     return parts
 
 
-def check_fit(net: Network, data: Dataset) -> None:
+class Shaped(Protocol):
+    """Whatever says which samples it takes and how many outputs it gives."""
+
+    @property
+    def input_shape(self) -> Shape:
+        """Of one raw sample."""
+        ...
+
+    @property
+    def output_shape(self) -> Shape:
+        """Of its answer."""
+        ...
+
+
+def check_fit(net: Shaped, data: Dataset) -> None:
     """Raise ValueError unless samples and targets fit the network."""
     if int(np.prod(net.input_shape)) != int(np.prod(data.input_shape)):
         raise ValueError(

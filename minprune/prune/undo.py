@@ -7,7 +7,7 @@ from minprune.nn.network import Network
 from minprune.nn.train import Procedure, Run
 from minprune.prune.evolve.hold import hold_sparsely
 from minprune.sparse.base import SparseLayer
-from minprune.store import load, save
+from minprune.store import load_network, save
 
 
 class Undo(Procedure):
@@ -100,4 +100,4 @@ class Undo(Procedure):
                 "Undo: nothing is kept, or it has been made final; keep(net) comes "
                 "before the pruning"
             )
-        return load(self.path)
+        return load_network(self.path)

@@ -3,9 +3,10 @@
 `quantize` makes a `QuantizedNetwork` of a trained network and some samples. `graph`
 writes a network out as steps, which export builds on too; `arithmetic` says what each
 step computes, `fixed` how an integer is multiplied by a real factor, `observe` how
-ranges are chosen.
+ranges are chosen, `form` how it all lies in a file.
 """
 
+from minprune.quantize.count import count
 from minprune.quantize.graph import Graph, lower
 from minprune.quantize.network import QuantizedNetwork, quantize
 from minprune.quantize.observe import OBSERVERS, mean_squared, min_max, percentile
@@ -14,6 +15,7 @@ __all__ = [
     "OBSERVERS",
     "Graph",
     "QuantizedNetwork",
+    "count",
     "lower",
     "mean_squared",
     "min_max",

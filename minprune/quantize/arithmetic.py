@@ -15,6 +15,10 @@ ADD_SHIFT = 20
 rounding of each is far below one level."""
 
 
+SUM_LIMIT = 2**31 - 2**9
+"""Below this a 32-bit sum may be rounded and moved by a zero point safely."""
+
+
 @dataclass(frozen=True, slots=True)
 class Levels:
     """256 levels of a value: real = scale * (level - zero), levels -128 to 127."""
@@ -35,6 +39,27 @@ class AffineNumbers:
     multiplier: IntArray
     exponent: IntArray
     """(out,), or (1,) where all rows share a scale; see `fixed`."""
+
+    def largest_sums(self) -> IntArray:
+        """The largest size that the sum of each row may reach, for any input."""
+        weights = np.abs(self.weight.astype(np.int64)).sum(axis=1)
+        sums: IntArray = np.abs(self.bias.astype(np.int64)) + 128 * weights
+        return sums
+
+    def overflowing(self) -> IntArray:
+        """The rows whose sum, raised by their exponent, may leave 32 bits."""
+        raised = self.largest_sums() * 2.0 ** np.maximum(self.exponent, 0)
+        return np.flatnonzero(raised >= SUM_LIMIT)
+
+    def scales(self, source: Levels, target: Levels) -> FloatArray:
+        """The scale of each row of weights, (out,) or (1,), float32.
+
+        The factor of a sum is ``source * scale / target``, and is held to 31 bits:
+        what comes back from it has the 24 bits of the scale itself.
+        """
+        factor = self.multiplier.astype(float) * 2.0 ** (self.exponent - 31.0)
+        scale: FloatArray = (factor * target.scale / source.scale).astype(np.float32)
+        return scale
 
 
 @dataclass(frozen=True, slots=True)

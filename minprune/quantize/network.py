@@ -11,12 +11,18 @@ References
    https://ai.google.dev/edge/litert/models/quantization_spec
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from minprune._check import AnyArray, FloatArray, IntArray
+from minprune.nn.layer import Shape
 from minprune.nn.network import BATCH, Network
+from minprune.quantize import form
 from minprune.quantize.arithmetic import (
     ADD_SHIFT,
+    SUM_LIMIT,
     AddNumbers,
     AffineNumbers,
     Integer,
@@ -26,9 +32,7 @@ from minprune.quantize.arithmetic import (
 from minprune.quantize.fixed import split
 from minprune.quantize.graph import Add, Affine, Graph, Step, lower
 from minprune.quantize.observe import Range, observer
-
-SUM_LIMIT = 2**31 - 2**9
-"""Below this a 32-bit sum may be rounded and moved by a zero point safely."""
+from minprune.quantize.shared import share
 
 BIAS_LIMIT = 2.0**28
 """No bias is larger, in steps of its sum: where it would dwarf the weights, they get
@@ -60,11 +64,48 @@ class QuantizedNetwork:
         numbers: dict[int, AffineNumbers | AddNumbers],
     ) -> None:
         self.graph, self.levels, self.numbers = graph, levels, numbers
-        door = levels[0]
-        self.gain = (graph.scale.astype(float) / door.scale).astype(np.float32)
+        # In float32 throughout, so that a board without doubles gets the same bits.
         # Half a level up, so that cutting off the fraction rounds to the nearest.
-        shift = graph.offset.astype(float) / door.scale + door.zero + 128.5
-        self.shift = shift.astype(np.float32)
+        door, half_up = np.float32(levels[0].scale), np.float32(levels[0].zero + 128.5)
+        self.gain: FloatArray = graph.scale / door
+        self.shift: FloatArray = graph.offset / door + half_up
+
+    @property
+    def input_shape(self) -> Shape:
+        """Of one raw sample."""
+        return self.graph.input_shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """(outputs,)."""
+        return (self.graph.sizes[self.graph.output],)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the outputs; empty for regression."""
+        return self.graph.classes
+
+    def manifest(self) -> dict[str, Any]:
+        """The steps as JSON values, without any array; see `minprune.quantize.form`."""
+        return form.describe(self.graph, self.levels)
+
+    def state(self) -> dict[str, AnyArray]:
+        """Every array of integers under its dotted name, weights in stored form."""
+        return form.state(self.graph, self.levels, self.numbers)
+
+    @classmethod
+    def from_state(
+        cls, manifest: Mapping[str, Any], tensors: Mapping[str, AnyArray]
+    ) -> "QuantizedNetwork":
+        """The network that `manifest` and `state` describe; nothing in them is trusted.
+
+        Raises
+        ------
+        ValueError
+            If a step or an array is missing, left over or does not fit, or if a sum
+            could overflow.
+        """
+        return cls(*form.rebuild(manifest, tensors))
 
     def quantize_input(self, x: AnyArray) -> IntArray:
         """Raw samples, batch first, as int8 of shape (N, size)."""
@@ -93,13 +134,17 @@ class QuantizedNetwork:
         ]
         return np.concatenate(parts)
 
-    def __call__(self, x: AnyArray) -> FloatArray:
-        """Raw samples, batch first, to real logits (N, outputs) in float32."""
+    def __call__(self, x: AnyArray, lengths: IntArray | None = None) -> FloatArray:
+        """Raw samples, batch first, to real logits (N, outputs) in float32.
+
+        `lengths` of padded sequences are taken as `Network` takes them; no layer that
+        looks at them has an integer form.
+        """
         answer = self.levels[self.graph.output]
         y = self.run(self.quantize_input(x)).astype(np.float32) - answer.zero
         return y * np.float32(answer.scale)
 
-    def predict(self, x: AnyArray) -> IntArray:
+    def predict(self, x: AnyArray, lengths: IntArray | None = None) -> IntArray:
         """The index of the largest output of each sample; the first of equal ones."""
         labels: IntArray = self.run(self.quantize_input(x)).argmax(axis=1)
         return labels
@@ -111,6 +156,7 @@ def quantize(
     *,
     observe: str = "min_max",
     linear_by_row: bool = False,
+    bits: int = 8,
 ) -> QuantizedNetwork:
     """The network in 8-bit integers.
 
@@ -125,6 +171,9 @@ def quantize(
     linear_by_row : bool
         Give each output of a linear layer a scale of its own, as convolutions always
         have. Five bytes more an output on a device.
+    bits : {4, 8}
+        With 4, the weights of a layer share sixteen of the 255 levels, those of each
+        row with `linear_by_row`; see `share`. A file then holds four bits a weight.
 
     Returns
     -------
@@ -157,6 +206,8 @@ def quantize(
     (array([[127,  64]], dtype=int8), array([[1.5]], dtype=float32))
     """
     see = observer("quantize", observe)
+    if bits not in (4, 8):
+        raise ValueError(f"quantize: bits is {bits!r}; expected 4 or 8")
     graph = lower(net, "quantize", integer=True)
     columns = graph.enter(samples)
     if not columns.shape[1]:
@@ -170,7 +221,8 @@ def quantize(
     for step in graph.steps:
         if isinstance(step, Affine):
             by_row = linear_by_row or "Linear" not in step.kind
-            numbers[step.y] = _affine_numbers(step, levels, by_row)
+            books = {8: 0, 4: step.out[0] if linear_by_row else 1}[bits]
+            numbers[step.y] = _affine_numbers(step, levels, by_row, books)
         elif isinstance(step, Add):
             numbers[step.y] = _add_numbers(step, levels)
     return QuantizedNetwork(graph, levels, numbers)
@@ -205,9 +257,12 @@ def _levels(found: Range) -> Levels:
 
 
 def _affine_numbers(
-    step: Affine, levels: dict[int, Levels], by_row: bool
+    step: Affine, levels: dict[int, Levels], by_row: bool, books: int
 ) -> AffineNumbers:
-    """Weights, biases and factors of an affine step; ValueError if it may overflow."""
+    """Weights, biases and factors of an affine step; ValueError if it may overflow.
+
+    With `books`, weights are held by so many codebooks: one, or one a row.
+    """
     source, target = levels[step.xs[0]], levels[step.y]
     matrix = step.matrix.astype(float)
     bias = np.abs(step.bias) / (source.scale * BIAS_LIMIT)
@@ -217,19 +272,21 @@ def _affine_numbers(
     scales = scales.astype(np.float32).astype(float)
     scales[scales == 0] = 1.0
     weight = np.clip(np.rint(matrix / scales[:, None]), -127, 127).astype(np.int64)
+    if books:
+        weight = share(weight, step.mask.reshape(weight.shape), books)
     real_bias = np.rint(step.bias / (source.scale * scales)).astype(np.int64)
     folded = real_bias - source.zero * weight.sum(axis=1)
     factors = [split(source.scale * scale / target.scale) for scale in scales]
     multiplier, exponent = np.array(factors, np.int64).reshape(-1, 2).T
-    largest = np.abs(folded) + 128 * np.abs(weight).sum(axis=1)
-    over = largest * 2.0 ** np.maximum(exponent, 0) >= SUM_LIMIT
-    if over.any():
-        row = int(np.argmax(over))
+    numbers = AffineNumbers(weight, folded, multiplier, exponent)
+    if (over := numbers.overflowing()).size:
+        row = int(over[0])
         places = max(int(exponent[row % len(exponent)]), 0)
         raise ValueError(
             f"quantize: layer {step.name}: the sum of output {row} may reach "
-            f"{largest[row]}, raised by {places} bits; a 32-bit integer needs less "
-            f"than {SUM_LIMIT}, so give it fewer inputs or a wider range of outputs"
+            f"{numbers.largest_sums()[row]}, raised by {places} bits; a 32-bit integer "
+            f"needs less than {SUM_LIMIT}, so give it fewer inputs or a wider range of "
+            f"outputs"
         )
     return AffineNumbers(
         weight.astype(np.int8),

@@ -85,6 +85,50 @@ def test_blocks_are_what_scipy_says(given):
     np.testing.assert_array_equal(theirs.toarray(), padded)
 
 
+@st.composite
+def coded(draw):
+    """int8 weights of few values in all, or in each row, and a mask."""
+    shape = tuple(draw(st.lists(st.integers(1, 40), min_size=2, max_size=2)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    books = draw(st.sampled_from([1, shape[0]]))
+    book = rng.integers(-127, 128, (books, draw(st.integers(1, 16)))).astype(np.int8)
+    rows = np.arange(shape[0])[:, None] % books
+    weight = book[rows, rng.integers(0, book.shape[1], shape)]
+    return weight, rng.random(shape) < draw(DENSITIES)
+
+
+@given(coded())
+def test_codes_return_weight_and_mask_in_every_form(given):
+    weight, mask = given
+    every = np.ones(mask.shape, bool)
+    whole = forms.coded_form("w", {"w": weight}, weight, every)
+    assert sorted(whole) == ["w.codebook", "w.codes"]
+    assert_returns(whole, weight, every)
+    bits = {"w.bits": np.packbits(mask.reshape(-1), bitorder="little")}
+    for form in (forms.csr("w", weight, mask), bits):
+        tensors = forms.coded_form("w", form, weight, mask)
+        assert len(tensors["w.codes"]) == (int(mask.sum()) + 1) // 2
+        assert_returns(tensors, weight, mask)
+        assert sorted(forms.names("w", tensors)) == sorted(tensors)
+    taken = encode("w", weight, mask, coded=True)
+    assert stored_bytes(taken) <= stored_bytes(encode("w", weight, mask))
+    assert_returns(taken, weight, mask)
+
+
+def test_more_than_sixteen_values_in_a_row_are_not_coded():
+    weight = np.arange(17, dtype=np.int8)[None]
+    every = np.ones(weight.shape, bool)
+    assert forms.coded_form("w", {"w": weight}, weight, every) == {}
+
+
+def test_the_first_of_two_codes_lies_in_the_lower_half():
+    weight = np.array([[-5, 9, 9]], np.int8)
+    every = np.ones(weight.shape, bool)
+    tensors = forms.coded_form("w", {"w": weight}, weight, every)
+    assert tensors["w.codebook"].tolist() == [[-5] + [9] * 15]
+    assert tensors["w.codes"].tolist() == [0x10, 0x01]
+
+
 @given(masked(), blocked())
 def test_no_form_is_smaller_than_the_one_taken(given, in_blocks):
     for weight, mask, block in [(*given, None), in_blocks]:
@@ -180,6 +224,7 @@ def u(*numbers):
 GOOD = {"w.indptr": u(0, 2, 3), "w.indices": u(0, 2, 1), "w.values": np.ones(3)}
 BLOCKS = {"w.indptr": u(0, 1), "w.indices": u(1), "w.values": np.ones((1, 2, 2))}
 BITS = {"w.bits": u(0b010101), "w.values": np.ones(3)}
+CODED = {"w.codes": u(0x10, 0x32, 0x54), "w.codebook": np.ones((1, 16))}
 FAULTS = [
     (GOOD | {"w.indptr": u(1, 2, 3)}, "w.indptr: it must rise from 0 to the 3 values"),
     (GOOD | {"w.indptr": u(0, 4, 3)}, "w.indptr: it must rise from 0 to the 3 values"),
@@ -203,6 +248,14 @@ FAULTS = [
     (BITS | {"w.bits": u(0b1010101)}, "w.bits: a bit beyond the last of 6 positions"),
     (BITS | {"w.bits": u(1, 0)}, r"w.bits: it is uint8 of shape \(2,\); 6 positions"),
     (BITS | {"w.bits": u(0b11)}, r"w.values: its shape is \(3,\); the bits keep 2"),
+    (CODED | {"w.codes": u(0, 0, 0, 0)}, r"w.codes: it is uint8 of shape \(4,\); 6"),
+    (CODED | {"w.codes": np.zeros(3)}, "w.codes: it is float64 of shape"),
+    (CODED | {"w.bits": u(0b11111)}, "w.codes: there is a code behind the last of 5"),
+    (CODED | {"w.codes": u()}, "w.codes: its codes are fewer than the 6 weights"),
+    (CODED | {"w.codebook": np.ones((1, 15))}, r"w.codebook: its shape is \(1, 15\)"),
+    (CODED | {"w.codebook": np.ones((3, 16))}, r"w.codebook: its shape is \(3, 16\)"),
+    (CODED | {"w.codebook": np.full((1, 16), np.nan)}, "w.codebook: .* non-finite"),
+    ({"w.codes": CODED["w.codes"]}, "w.codebook: it is missing from the file"),
     ({"w": np.ones((3, 2))}, r"w: its shape is \(3, 2\); the layer expects \(2, 3\)"),
     ({"w": np.full((2, 3), np.inf)}, "w: .* 6 non-finite"),
     ({"w": np.ones((2, 3), complex)}, "w: its type is complex128; weights are"),
