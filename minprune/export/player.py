@@ -7,15 +7,18 @@
     print(model.summary())    # what each layer is, and how it is executed and why
 
 It imports NumPy and the standard library, runs on Python 3.8 and newer, and may be
-copied to a device by itself. The file it reads is a safetensors container: no pickle,
-nothing that can be executed. All that such a file says is checked before memory is
-allocated for it, and every fault is one ValueError that names file, field and fault.
+copied to a device by itself. Networks in int8 are computed in integers, to the last bit
+as minprune, the generated C and `tiny.py` compute them. The file it reads is a
+safetensors container: no pickle, nothing that can be executed. All that such a file
+says is checked before memory is allocated for it, and every fault is one ValueError
+that names file, field and fault.
 
 Inside, samples are the last axis: (features, N), (C, L, N), (C, H, W, N). The door
 turns them once, on the way in and on the way out.
 
-The file has five parts: the container, stored weights, the manifest, one class for each
-kind of layer, and the model. A new kind of layer is a class with `@kind("Name")`.
+The file has six parts: the container, stored weights, the manifest, one class for each
+kind of layer, the same for the steps of integers, and the model. A new kind of layer is
+a class with `@kind("Name")`.
 """
 
 from __future__ import annotations
@@ -192,7 +195,10 @@ def whole_numbers(value):
 
 
 # --------------------------------------------------------------------------------------
-# Stored weights: dense, CSR, blocks (BSR), or bits and values.
+# Stored weights: dense, CSR, blocks (BSR), or bits and values, or codes for values.
+
+CODES = 16
+"""Values in a codebook, of which a code of four bits names one."""
 
 
 class Weight:
@@ -200,31 +206,40 @@ class Weight:
 
     One of two things is held: `matrix`, with zeros where pruned, or the stored entries
     alone (`columns` and `values`, row after row, each row beginning at `indptr`).
+    `read` gives the array of a name, checked.
     """
 
-    def __init__(self, tensors, name, shape, densify, limit_bytes):
-        self.densify, self.why = densify, "stored dense"
+    def __init__(self, tensors, name, shape, densify, limit_bytes, read):
+        self.densify, self.why, self.read = densify, "stored dense", read
         self.rows, self.columns_in_all = shape[0], math.prod(shape[1:])
         self.size = self.rows * self.columns_in_all
         self.form, self.kept, self.ends = "dense", self.size, ("",)
         self.indptr = self.columns = self.values = self.filled = None
+        self.coded = name + ".codes" in tensors
         if name in tensors:
-            values = numbers(tensors, name)
+            self.coded, values = False, read(tensors, name)
             if values.shape != shape:
                 fault = "its shape is %s; the layer expects %s" % (values.shape, shape)
                 refuse(name, fault)
             self.matrix = values.reshape(self.rows, self.columns_in_all)
             return
-        values = numbers(tensors, name + ".values")
-        if self.size * values.itemsize > limit_bytes:
+        held = (".codes", ".codebook") if self.coded else (".values",)
+        if self.coded and not {name + ".bits", name + ".indptr"} & set(tensors):
+            if self.size > 2 * tensors[name + ".codes"].size:
+                refuse(name + ".codes", "they are fewer than %d weights" % self.size)
+            row = np.repeat(np.arange(self.rows), self.columns_in_all)
+            values = self._from_codes(tensors, name, row)
+            self.matrix = values.reshape(self.rows, self.columns_in_all)
+            self.ends = held
+            return
+        if self.size * 4 > limit_bytes:
             refuse(name, "its shape %s needs more than %d bytes" % (shape, limit_bytes))
         if name + ".bits" in tensors:
-            self.form, self.ends = "bitmask", (".bits", ".values")
-            entries = self._from_bits(tensors, name, values)
+            self.form, self.ends = "bitmask", (".bits", *held)
+            entries = self._from_bits(tensors, name)
         else:
-            self.form = "csr" if values.ndim == 1 else "bsr %dx%d" % values.shape[1:]
-            self.ends = (".indptr", ".indices", ".values")
-            entries = self._from_pattern(tensors, name, values)
+            self.ends = (".indptr", ".indices", *held)
+            entries = self._from_pattern(tensors, name)
         self.indptr, self.columns, self.values = entries
         self.filled = np.flatnonzero(np.diff(self.indptr))  # no sum may be empty
         self.kept, self.matrix = self.values.size, None
@@ -267,6 +282,18 @@ class Weight:
                 y[self.filled, at : at + tile] = sums
         return y
 
+    def absolute_sums(self):
+        """The sum of the sizes of each row of integers."""
+        matrix = self._dense() if self.matrix is None else self.matrix
+        return np.abs(matrix.astype(np.int64)).sum(axis=1)
+
+    def convert(self, dtype):
+        """Hold the entries in another type."""
+        if self.matrix is not None:
+            self.matrix = self.matrix.astype(dtype)
+        else:
+            self.values = self.values.astype(dtype)
+
     def _dense(self):
         """The matrix, zero where nothing is stored."""
         matrix = np.zeros((self.rows, self.columns_in_all), self.values.dtype)
@@ -302,7 +329,22 @@ class Weight:
             best = min(best, time.perf_counter() - start)
         return best
 
-    def _from_bits(self, tensors, name, values):
+    def _from_codes(self, tensors, name, row):
+        """The values of codes, two to a byte, that belong to these rows."""
+        codes, book = tensors[name + ".codes"], self.read(tensors, name + ".codebook")
+        if codes.dtype != np.uint8 or codes.shape != (-(-len(row) // 2),):
+            fault = "it is %s of shape %s; %d codes are expected"
+            refuse(name + ".codes", fault % (codes.dtype, codes.shape, len(row)))
+        if book.shape not in ((1, CODES), (self.rows, CODES)):
+            fault = "its shape is %s; expected (1, %d) or (%d, %d)"
+            fault = fault % (book.shape, CODES, self.rows, CODES)
+            refuse(name + ".codebook", fault)
+        halves = np.stack([codes & 15, codes >> 4], axis=1).reshape(-1)
+        if halves[len(row) :].any():
+            refuse(name + ".codes", "there is a code behind the last")
+        return book[row % len(book), halves[: len(row)]]
+
+    def _from_bits(self, tensors, name):
         """The entries of a bitmask: eight positions a byte, the first in the lowest."""
         bits, size = tensors[name + ".bits"], self.size
         if bits.dtype != np.uint8 or bits.shape != (-(-size // 8),):
@@ -313,13 +355,22 @@ class Weight:
             refuse(name + ".bits", "a bit beyond the last position is set")
         kept = flat[:size].reshape(self.rows, self.columns_in_all)
         row, column = np.nonzero(kept)
+        if self.coded:
+            values = self._from_codes(tensors, name, row)
+        else:
+            values = self.read(tensors, name + ".values")
         if values.shape != row.shape:
             fault = "its shape is %s; the bits keep %d weights"
             refuse(name + ".values", fault % (values.shape, row.size))
         return self._by_row(row), column.astype(np.uint32), values
 
-    def _from_pattern(self, tensors, name, values):
+    def _from_pattern(self, tensors, name):
         """The entries of CSR; those of BSR one by one, without what pads the edge."""
+        if self.coded:  # their places first
+            values = np.zeros(len(indices_of(tensors, name + ".indices")))
+        else:
+            values = self.read(tensors, name + ".values")
+        self.form = "csr" if values.ndim == 1 else "bsr %dx%d" % values.shape[1:]
         if values.ndim not in (1, 3):
             fault = "its shape is %s; expected (stored,) or (stored, R, C)"
             refuse(name + ".values", fault % (values.shape,))
@@ -354,6 +405,9 @@ class Weight:
         if not (starts_row[1:-1] | (indices[1:] > indices[:-1])).all():
             refuse(name + ".indices", "the columns of a row do not ascend")
         indptr = indptr.astype(np.intp)
+        if self.coded:
+            row = np.repeat(np.arange(self.rows), np.diff(indptr))
+            values = self._from_codes(tensors, name, row)
         if values.ndim == 1:
             return indptr, indices, values
         row = np.repeat(np.arange(block_rows), np.diff(indptr))[:, None, None]
@@ -383,6 +437,14 @@ def numbers(tensors, name):
     return array.astype(
         np.float64 if array.dtype == np.float64 else np.float32, copy=False
     )
+
+
+def levels(tensors, name):
+    """A stored array of weights in int8, -127 to 127."""
+    array = named(tensors, name)
+    if array.dtype != np.int8 or (array == -128).any():
+        refuse(name, "it is %s; expected int8 from -127 to 127" % array.dtype)
+    return array
 
 
 def indices_of(tensors, name):
@@ -495,12 +557,32 @@ class Node:
 
     def weight(self, name, shape):
         """A prunable weight, in whichever form it is stored."""
-        full = self._own(name)
-        source = self.source
-        found = Weight(source.tensors, full, shape, source.densify, source.limit_bytes)
-        source.taken.update(full + end for end in found.ends)
+        found = self._weight(name, shape, numbers)
         held = found.matrix if found.matrix is not None else found.values
-        source.dtype = source.dtype or held.dtype
+        self.source.dtype = self.source.dtype or held.dtype
+        return found
+
+    def integers(self, name, shape):
+        """A prunable weight in int8, in whichever form it is stored."""
+        return self._weight(name, shape, levels)
+
+    def _weight(self, name, shape, read):
+        """A weight whose arrays `read` checks."""
+        full, source = self._own(name), self.source
+        limits = source.densify, source.limit_bytes
+        found = Weight(source.tensors, full, shape, *limits, read)
+        source.taken.update(full + end for end in found.ends)
+        return found
+
+    def typed(self, name, dtype, *shapes):
+        """A dense array of this very type and one of these shapes."""
+        full = self._own(name)
+        found = named(self.source.tensors, full)
+        if found.dtype != dtype or found.shape not in shapes:
+            fault = "it is %s of shape %s; expected %s of shape %s"
+            wanted = np.dtype(dtype), " or ".join(map(str, shapes))
+            refuse(full, fault % (found.dtype, found.shape, *wanted))
+        self.source.taken.add(full)
         return found
 
     def array(self, name, shape):
@@ -568,6 +650,10 @@ class Layer:
     layers = ()
     scratch = 0
     """Numbers that `run` needs for a sample beside its input and its output."""
+
+    def door(self, scale, offset):
+        """What raw samples are multiplied with, and what is added then."""
+        return scale, offset
 
     def output(self, shape):
         """The shape of an output sample, refused if samples become too large."""
@@ -1257,6 +1343,293 @@ class FeatureBoost(Layer):
 
 
 # --------------------------------------------------------------------------------------
+# Integers: a network in int8, as steps that read values by number.
+#
+# Value 0 is the sample, step i writes value i + 1, the last value is the answer. One
+# has 256 levels, real = scale * (level - zero), and lies as a plane (C, H, W, N). What
+# is computed between the door and the answer is whole, so its bits do not depend on the
+# machine; where products go through floats, these are wide enough to be exact.
+
+SUM_LIMIT = 2**31 - 2**9
+"""Below this a 32-bit sum may be rounded and moved by a zero point safely."""
+
+EXACT_IN_FLOAT32 = 2**24
+"""Up to this every whole number is a float32."""
+
+ADD_SHIFT = 20
+"""Bits by which both sides of a sum are raised before they are rescaled."""
+
+
+def rescale(x, multiplier, exponent):
+    """x * multiplier * 2**(exponent - 31), rounded twice as TensorFlow Lite does.
+
+    First to the upper half of the product, halves up; then by what is left to shift,
+    halves away from zero.
+    """
+    left, right = np.maximum(exponent, 0), np.maximum(-exponent, 0)
+    high = ((x << left) * multiplier + 2**30) >> 31
+    below = (np.int64(1) << right) - 1
+    return (high >> right) + ((high & below) > (below >> 1) + (high < 0))
+
+
+class Step(Layer):
+    """What every step has: the values it reads, their plane, bounds of its result."""
+
+    count = 1
+    keeps_levels = True
+    """Whether the result has the levels of what goes in; else it is rescaled."""
+
+    def __init__(self, node):
+        def values(given):
+            return isinstance(given, list) and all(is_whole(n, 0) for n in given)
+
+        def sizes(given):
+            return are_whole(given, 3, 1)
+
+        self.reads = node.argument("reads", None, values, "numbers of values")
+        self.plane = node.argument("plane", None, sizes, "channels, rows, columns")
+        self.low = node.argument("low", None, is_level, "a level, -128 to 127")
+        self.high = node.argument("high", None, is_level, "a level, -128 to 127")
+        if self.low > self.high:
+            bounds = self.low, self.high
+            refuse(node.field, "its bounds %d, %d are in no order" % bounds)
+        if not self.reads or self.count not in (None, len(self.reads)):
+            refuse(node.field, "it reads %d values" % len(self.reads))
+
+    def shape(self, shape):
+        refuse(self.field, "a %s stands in a Quantized alone" % self.kind)
+
+    def fit(self, sizes, scale, zero):
+        """Check the sizes of what is read; take the levels; give the plane written."""
+        if any(size != math.prod(self.plane) for size in sizes):
+            self.misfit(sizes, "planes of %s" % self.plane)
+        if self.keeps_levels and any(
+            (scale[i], zero[i]) != (scale[-1], zero[-1]) for i in range(len(sizes))
+        ):
+            refuse(self.field, "it cannot change levels, but they differ")
+        self.zeros = [int(z) for z in zero]
+        self.output_shape = self.plane
+        return self.plane
+
+
+def is_level(value):
+    """Whether this is a number of eight bits."""
+    return type(value) is int and -128 <= value <= 127
+
+
+def multiplier_of(node, most, *shapes):
+    """The factors of sums, as whole numbers and exponents of two."""
+    multiplier = node.typed("multiplier", np.int32, *shapes).astype(np.int64)
+    exponent = node.typed("exponent", np.int8, multiplier.shape).astype(np.int64)
+    good = (multiplier >= 2**30) & (exponent >= -31) & (exponent <= most)
+    if not (good | ((multiplier == 0) & (exponent == 0))).all():
+        refuse(node.field, "its multiplier does not go with its exponent")
+    return multiplier, exponent
+
+
+def window_of(node):
+    """The window of a step, whose padding is given side by side."""
+    sides = node.args.get("padding")
+    if not isinstance(sides, list) or not all(isinstance(v, list) for v in sides):
+        refuse(node.field, "padding is %s; expected pairs" % shown(sides))
+    return Window(node, 2, tiles=False)
+
+
+@kind("QuantizedAffine")
+class QuantizedAffine(Step):
+    """A convolution in integers; a linear layer is one over a single position."""
+
+    keeps_levels = False
+
+    def __init__(self, node):
+        super().__init__(node)
+        self.outputs = node.whole("out_channels")
+        self.groups = node.whole("groups")
+        node.argument("layer", None, lambda v: isinstance(v, str), "a kind of layer")
+        if self.plane[0] % self.groups or self.outputs % self.groups:
+            refuse(node.field, "groups is %d; it must divide channels" % self.groups)
+        self.window = window_of(node)
+        shape = (self.outputs, self.plane[0] // self.groups, *self.window.kernel)
+        self.weight = node.integers("weight", shape)
+        self.weights = (self.weight,)
+        per_row = (self.outputs,)
+        self.bias = node.typed("bias", np.int32, per_row).astype(np.int64)
+        self.multiplier, self.exponent = multiplier_of(node, 30, (1,), per_row)
+        sums = 128 * self.weight.absolute_sums()
+        raised = (np.abs(self.bias) + sums) * 2.0 ** np.maximum(self.exponent, 0)
+        if (raised >= SUM_LIMIT).any():
+            refuse(node.field, "a sum may reach %d or more" % SUM_LIMIT)
+        exact = sums.max(initial=0) <= EXACT_IN_FLOAT32
+        self.weight.convert(np.float32 if exact else np.float64)
+
+    def fit(self, sizes, scale, zero):
+        super().fit(sizes, scale, zero)
+        with np.errstate(over="ignore"):
+            factor = self.multiplier * 2.0 ** (self.exponent - 31)
+            known = (factor * float(scale[-1]) / float(scale[0])).astype(np.float32)
+        if not np.isfinite(known).all():
+            refuse(self.field, "the scale of a weight is not finite")
+        self.positions = self.window.output(self, self.plane, self.plane[0])
+        columns = self.weight.columns_in_all * self.groups
+        self.scratch += columns * self.positions[1]
+        self.weight.settle(self.groups, min(math.prod(self.positions), BATCH))
+        self.output_shape = (self.outputs, *self.positions)
+        return self.output_shape
+
+    def run(self, inputs):
+        padded = self.window.pad(inputs[0], self.zeros[0])
+        held = self.weight.values if self.weight.matrix is None else self.weight.matrix
+        k, batch = self.weight.columns_in_all, padded.shape[-1]
+        rows, columns = self.positions
+        y = np.empty((self.outputs, rows, columns, batch), np.int8)
+        row_bytes = max(1, self.groups * k * columns * batch * held.itemsize)
+        step = max(1, SCRATCH_BYTES // row_bytes)
+        for row in range(0, rows, step):
+            count = min(step, rows - row)
+            shape = (self.plane[0], *self.window.kernel, count, columns, batch)
+            patches = np.empty(shape, held.dtype)
+            for i, j, seen in self.window.taps(padded, row, count, columns):
+                patches[:, i, j] = seen
+            sums = self.weight.times(patches.reshape(self.groups, k, -1))
+            sums = sums.astype(np.int64) + self.bias[:, None]
+            found = rescale(sums, self.multiplier[:, None], self.exponent[:, None])
+            found = np.clip(found + self.zeros[-1], self.low, self.high)
+            y[:, row : row + count] = found.reshape(-1, count, columns, batch)
+        return y
+
+
+@kind("QuantizedPool")
+class QuantizedPool(Step):
+    """The largest level under the window, or the mean, the border being real zeros."""
+
+    def __init__(self, node):
+        super().__init__(node)
+        self.largest = node.flag("largest", None)
+        self.window = window_of(node)
+        for sides, size in zip(self.window.padding, self.window.kernel):
+            if max(sides) >= size:
+                refuse(node.field, "its padding lets a window see padding alone")
+
+    def fit(self, sizes, scale, zero):
+        super().fit(sizes, scale, zero)
+        self.positions = self.window.output(self, self.plane, self.plane[0])
+        self.output_shape = (self.plane[0], *self.positions)
+        return self.output_shape
+
+    def run(self, inputs):
+        border = -128 if self.largest else self.zeros[0]
+        padded, found = self.window.pad(inputs[0], border), None
+        for _, _, seen in self.window.taps(padded, 0, *self.positions):
+            if found is None:
+                found = seen.astype(np.int64)
+            else:
+                found = np.maximum(found, seen) if self.largest else found + seen
+        if not self.largest:
+            taps = math.prod(self.window.kernel)
+            size = (np.abs(found) + taps // 2) // taps  # halves away from zero
+            found = np.where(found < 0, -size, size)
+        return np.clip(found, self.low, self.high).astype(np.int8)
+
+
+@kind("QuantizedAdd")
+class QuantizedAdd(Step):
+    """A sum: both sides brought to one scale, then to that of the result."""
+
+    count, keeps_levels = 2, False
+
+    def __init__(self, node):
+        super().__init__(node)
+        self.multiplier, self.exponent = multiplier_of(node, 2, (3,))
+        if self.exponent[:2].max() > 0:
+            refuse(node.field, "a side of the sum would overflow")
+
+    def run(self, inputs):
+        total = 0
+        for side, x in enumerate(inputs):
+            raised = (x.astype(np.int64) - self.zeros[side]) << ADD_SHIFT
+            total = total + rescale(raised, self.multiplier[side], self.exponent[side])
+        found = rescale(total, self.multiplier[2], self.exponent[2]) + self.zeros[-1]
+        return np.clip(found, self.low, self.high).astype(np.int8)
+
+
+@kind("QuantizedConcat")
+class QuantizedConcat(Step):
+    """Planes one behind the other."""
+
+    count = None
+
+    def fit(self, sizes, scale, zero):
+        plane = self.plane[1] * self.plane[2]
+        if sum(sizes) != math.prod(self.plane) or any(size % plane for size in sizes):
+            self.misfit(sizes, "planes that make up %s" % self.plane)
+        wholes = [math.prod(self.plane)] * len(sizes)
+        return super().fit(wholes, scale, zero)
+
+    def run(self, inputs):
+        return np.clip(np.concatenate(inputs), self.low, self.high).astype(np.int8)
+
+
+@kind("QuantizedClip")
+class QuantizedClip(Step):
+    """Bounds alone."""
+
+    def run(self, inputs):
+        return np.clip(inputs[0], self.low, self.high).astype(np.int8)
+
+
+@kind("Quantized")
+class Quantized(Layer):
+    """A network in int8: the door, the steps in order, the answer in real numbers."""
+
+    def __init__(self, node):
+        self.layers = node.children()
+        if node.path or not self.layers:
+            refuse(node.field, "a Quantized is a whole network, and has steps")
+        count = (len(self.layers) + 1,)
+        self.scale = node.typed("levels.scale", np.float32, count)
+        self.zero = node.typed("levels.zero", np.int8, count).astype(np.int64)
+        if not (np.isfinite(self.scale) & (self.scale > 0)).all():
+            refuse("levels.scale", "a scale is not a finite number above zero")
+        for y, step in enumerate(self.layers, 1):
+            if not isinstance(step, Step) or max(step.reads) >= y:
+                refuse(step.field, "it is no step that reads values before its own")
+
+    def door(self, scale, offset):
+        """To levels above -128, half a level up, so that a cut rounds to nearest."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            gain = scale / self.scale[0]
+            shift = offset / self.scale[0] + np.float32(self.zero[0] + 128.5)
+        if not (np.isfinite(gain).all() and np.isfinite(shift).all()):
+            refuse("levels.scale", "the first is too small for the scale of samples")
+        return gain, shift
+
+    def shape(self, shape):
+        sizes = [math.prod(shape)]
+        for y, step in enumerate(self.layers, 1):
+            at, read = [*step.reads, y], [sizes[x] for x in step.reads]
+            plane = step.fit(read, self.scale[at], self.zero[at])
+            sizes.append(math.prod(plane))
+            step.numbers = sizes[-1] + step.scratch
+        self.scratch = sum(step.numbers for step in self.layers)
+        reads = [step.reads for step in self.layers]
+        self.last_use = {x: y for y, xs in enumerate(reads, 1) for x in xs}
+        return (sizes[-1],)
+
+    def run(self, x, lengths):
+        batch = x.shape[-1]
+        inside = np.where(x > 0, np.minimum(x, np.float32(255)), 0)
+        held = {0: (inside.astype(np.int16) - 128).astype(np.int8)}
+        for y, step in enumerate(self.layers, 1):
+            planes = [held[v].reshape(-1, *step.plane[1:], batch) for v in step.reads]
+            held[y] = step.run(planes)
+            for value in set(step.reads):
+                if self.last_use[value] == y:
+                    del held[value]
+        answer = held[len(self.layers)].reshape(-1, batch).astype(np.float32)
+        return (answer - np.float32(self.zero[-1])) * self.scale[-1]
+
+
+# --------------------------------------------------------------------------------------
 # The model.
 
 
@@ -1291,6 +1664,7 @@ class Model:
         self.scale = self._door(source, "preprocess.scale")
         self.offset = self._door(source, "preprocess.offset")
         self.root = Node(manifest.get("root"), source).build()
+        self.scale, self.offset = self.root.door(self.scale, self.offset)
         self.output_shape = tuple(self.root.output(self.input_shape))
         left = sorted(set(source.tensors) - source.taken)
         if left:
@@ -1369,7 +1743,7 @@ class Model:
                     row[3:6] = [
                         str(weight.size),
                         "%.1f %%" % (100 * removed),
-                        weight.form,
+                        weight.form + " in codes" * weight.coded,
                     ]
                     row[6:] = [runs, weight.why]
                 table.append(row[:])
@@ -1381,7 +1755,8 @@ class Model:
     def _enter(self, x):
         """Raw samples, batch first, as preprocessed columns."""
         inside = np.empty((*self.input_shape, len(x)), self.dtype)
-        np.multiply(np.moveaxis(x, 0, -1), self.scale[..., None], out=inside)
+        inside[...] = np.moveaxis(x, 0, -1)
+        inside *= self.scale[..., None]
         inside += self.offset[..., None]
         return inside
 

@@ -164,7 +164,8 @@ class _Reader:
         steps, names = [], set()
         for y, child in enumerate(root["children"], 1):
             name = child["name"]
-            if not isinstance(name, str) or name in names or child["children"]:
+            plain = isinstance(name, str) and isinstance(child["args"], dict)
+            if not plain or name in names or child["children"]:
                 _refuse("the root", f"step {y} has no name of its own")
             names.add(name)
             step = self._step(y, child["kind"], name, dict(child["args"]))

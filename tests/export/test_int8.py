@@ -1,0 +1,143 @@
+"""Networks in int8: all that run them give the bits of the NumPy emulation."""
+
+import json
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import minprune
+from minprune.export import player
+from minprune.files import read, write
+from minprune.quantize import quantize
+from tests.export.test_player import THOROUGH, verdict
+from tests.files.mutations import damaged
+from tests.quantize.networks import NETWORKS, drawn
+
+BITS = (8, 4)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Every network with 8 and with 4 bits: a file, the emulation, and samples."""
+    folder, found = tmp_path_factory.mktemp("int8"), {}
+    for name in NETWORKS:
+        for bits in BITS:
+            net, x = drawn(name)
+            small = quantize(net, x, bits=bits, linear_by_row=bits == 4)
+            minprune.save(small, folder / f"{name}{bits}")
+            # Samples beyond the range are cut off by all alike.
+            x = np.concatenate([x[:12], 1e3 * x[:2], -1e3 * x[:2]])
+            found[name, bits] = folder / f"{name}{bits}", small, x
+    return found
+
+
+@pytest.mark.parametrize("densify", [None, True, False])
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_numpy_player_is_bit_equal(saved, name, bits, densify):
+    path, small, x = saved[name, bits]
+    model, wanted = player.load(path, densify), small(x)
+    assert model(x).tobytes() == wanted.tobytes()
+    assert model(x.astype(np.float64)).tobytes() == wanted.tobytes()
+    for sample, logits in zip(x, wanted, strict=True):
+        assert model(sample).tobytes() == logits.tobytes()
+    assert model.predict(x).tolist() == small.predict(x).tolist()
+    assert model(x[:0]).shape == (0, wanted.shape[1])
+
+
+def test_wide_sums_go_through_doubles(tmp_path):
+    """A sum of 2,000 products of 127 and 127 is beyond what float32 holds exactly."""
+    net = minprune.nn.Network(minprune.nn.Linear(2000, 2), (2000,))
+    rng = np.random.default_rng(0)
+    net.root.params["weight"][:] = np.sign(rng.normal(size=(2, 2000)))
+    net.root.params["weight"][0] = 1
+    small = quantize(net, np.array([[-1.0] * 2000, [1.0] * 2000]))
+    minprune.save(small, tmp_path / "q")
+    x = rng.choice([-1.0, 0.9921875, 1.0], (50, 2000))
+    assert player.load(tmp_path / "q")(x).tobytes() == small(x).tobytes()
+
+
+def test_the_summary_says_how_each_step_is_held_and_run(saved):
+    path, *_ = saved["dense", 4]
+    rows = [line.split() for line in player.load(path, False).summary().split("\n")]
+    assert rows[1][:4] == ["0", "QuantizedAffine", "20x1x1", "6000"]
+    assert rows[1][6:11] == ["bitmask", "in", "codes", "sparse", "as"]
+
+
+def test_a_large_sparse_layer_in_int8_is_timed_both_ways(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    net = minprune.nn.Network(minprune.nn.Linear(512, 256), (512,), seed=0)
+    net.set_masks({"weight": rng.random((256, 512)) < 0.02})
+    small, x = quantize(net, rng.normal(size=(4, 512))), rng.normal(size=(4, 512))
+    minprune.save(small, tmp_path / "q")
+    for seconds, runs in [([2e-5, 1e-5], "dense"), ([1e-5, 2e-5], "sparse")]:
+        given = iter(seconds)  # sparse is timed first
+        monkeypatch.setattr(player.Weight, "_seconds", lambda w, x, g=given: next(g))
+        model = player.load(tmp_path / "q")
+        assert f"{runs}  measured: dense " in model.summary()
+        assert model(x).tobytes() == small(x).tobytes()
+
+
+# No belief in what is read.
+
+
+def fitting(m, t):
+    m["root"] = {"kind": "Sequential", "name": "", "args": {}, "children": [m["root"]]}
+    m["root"]["children"][0]["name"] = "inner"
+    for name in [name for name in t if not name.startswith("preprocess")]:
+        t[f"inner.{name}"] = t.pop(name)
+
+
+def alone(m, t):
+    m["root"]["kind"] = "Sequential"
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (fitting, "a Quantized is a whole network"),
+        (alone, "stands in a Quantized alone"),
+    ],
+)
+def test_integers_do_not_mix_with_floats(saved, tmp_path, change, fault):
+    tensors, metadata = read(saved["dense", 8][0])
+    manifest = json.loads(metadata["minprune"])
+    change(manifest, tensors)
+    write(tmp_path / "q", tensors, {"minprune": json.dumps(manifest)})
+    with pytest.raises(ValueError, match=fault):
+        player.load(tmp_path / "q")
+    with pytest.raises(ValueError, match="Quantized"):
+        minprune.load(tmp_path / "q")
+
+
+@pytest.mark.parametrize(("name", "bits"), [("convolutional", 8), ("signal", 4)])
+def test_damaged_files_are_read_right_or_refused_in_words(saved, tmp_path, name, bits):
+    """What the player takes, the engine takes too, and both give the same bits."""
+    path, (source, _, x) = tmp_path / "q", saved[name, bits]
+    path.write_bytes(source.read_bytes())
+    count, refused, slowest, peak = 20_000 if THOROUGH else 150, 0, 0.0, 0
+    tracemalloc.start()
+    for content in damaged(path, count, seed=bits):
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        start = time.process_time()
+        model, message = verdict(player.load, path)
+        slowest = max(slowest, time.process_time() - start)
+        peak = max(peak, tracemalloc.get_traced_memory()[1] - before)
+        engine, engine_message = verdict(minprune.load, path)
+        for text in (message, engine_message):
+            if text is not None:
+                assert text.startswith(f"{path}: "), content
+                assert "\n" not in text, content
+        if message is not None:
+            refused += 1
+            continue
+        assert engine_message is None, (engine_message, content)
+        if model.input_shape == x.shape[1:]:
+            assert model(x[:2]).tobytes() == engine(x[:2]).tobytes(), content
+    tracemalloc.stop()
+    assert 0.5 * count < refused < count
+    assert peak < 2**23  # bytes, to load; the file has 7,000
+    assert slowest < 2.0  # seconds of the processor
