@@ -192,9 +192,13 @@ def test_an_arena_that_does_not_do_is_an_error_and_stays_untouched(written, dtyp
 
 
 def test_a_layer_without_c_is_refused_by_name_before_anything_is_written(tmp_path):
-    net = nn.Network(nn.Sequential({"a": nn.Linear(3, 2), "g": nn.GELU()}), (3,))
-    with pytest.raises(ValueError, match="layer g is a GELU"):
+    boosted = nn.FeatureBoost(nn.Conv1d(1, 2, 1), off=1)
+    layers = {"a": nn.Conv1d(1, 1, 3), "g": nn.GELU(), "f": boosted}
+    net = nn.Network(nn.Sequential(layers), (1, 3))
+    with pytest.raises(ValueError, match="layer f is a FeatureBoost"):
         c99.write(net, tmp_path / "out")
+    with pytest.raises(ValueError, match="layer g is a GELU, which has no integer"):
+        c99.write(quantize(net, np.ones((1, 1, 3))), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

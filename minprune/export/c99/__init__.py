@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+from minprune._check import one_of
 from minprune.export.c99.header import layer_table
 from minprune.export.c99.program import Program
 from minprune.export.c99.source import Source, generate
@@ -27,6 +28,8 @@ class Written:
     header: Path
     source: Path
     program: Program
+    weights: tuple[Path, ...] = ()
+    """Header and source of the weights, where they are apart."""
 
 
 def write(
@@ -34,6 +37,7 @@ def write(
     folder: str | PathLike[str],
     name: str = "net",
     objective: str = "speed",
+    weights: str = "together",
 ) -> Written:
     """Write ``NAME.h`` and ``NAME.c``.
 
@@ -47,6 +51,9 @@ def write(
         Begins every function and, in capitals, every macro: lower case.
     objective : str
         ``"speed"`` or ``"flash"``: what an encoding is chosen for.
+    weights : str
+        ``"together"`` with the code, or ``"separate"``, in ``NAME_weights.c`` and its
+        header: a second file to compile, which new weights of the same pattern replace.
 
     Raises
     ------
@@ -68,10 +75,17 @@ def write(
     >>> written.program.arena_bytes
     0
     """
+    one_of("export", "weights", weights, ("together", "separate"))
     program = Program(model, objective)
-    text = generate(program, name)
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    header, source = Path(folder, f"{name}.h"), Path(folder, f"{name}.c")
+    text = generate(program, name, weights == "separate")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    header, source = folder / f"{name}.h", folder / f"{name}.c"
+    apart: tuple[Path, ...] = ()
+    if text.weights:
+        apart = folder / f"{name}_weights.h", folder / f"{name}_weights.c"
+        write_text(apart[0], text.weights_header)
+        write_text(apart[1], text.weights)
     write_text(source, text.body)
     write_text(header, text.header)
-    return Written(header, source, program)
+    return Written(header, source, program, apart)

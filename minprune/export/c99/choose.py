@@ -2,8 +2,8 @@
 
 Bytes are exact. Instructions are an estimate of what a Cortex-M4 executes (gcc 12,
 -Os), good to tell encodings apart: so much for each weight multiplied, for each part of
-a row (a segment, a group, a nibble; of a bitmask, a byte and a bit up to the last that
-is set) and for each row.
+a row (a segment, a group, a nibble, a block; of a bitmask, a byte and a bit up to the
+last that is set) and for each row.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from minprune._check import AnyArray, one_of
-from minprune.export.c99.encode import ENCODINGS, GROUP, NM16, SEGMENT, Delta4
+from minprune.export.c99.blocks import Block
+from minprune.export.c99.encode import (
+    ENCODINGS,
+    GROUP,
+    NM16,
+    SEGMENT,
+    Bitmask,
+    Delta4,
+    Dense,
+    Encoding,
+    Seg8,
+)
 
 OBJECTIVES = ("speed", "flash")
 
@@ -24,11 +35,13 @@ COST = {
     ("nm16", 1): (6.0, 8.5, 32.0),
     ("bitmask", 1): (1.0, 8.5, 30.0),
     ("delta4", 1): (7.0, 9.0, 36.0),
+    ("block", 1): (5.0, 12.0, 30.0),
     ("dense", 4): (12.5, 0.0, 150.0),
     ("seg8", 4): (19.0, 20.0, 150.0),
     ("nm16", 4): (16.5, 15.0, 150.0),
     ("bitmask", 4): (13.0, 8.0, 150.0),
     ("delta4", 4): (13.5, 16.0, 150.0),
+    ("block", 4): (12.5, 20.0, 150.0),
 }
 """Instructions for a weight, a part and a row, with one lane and with four. Fitted to
 counts like those of `benchmarks/device.py`, for layers of 8 to 60 rows, 0 to 95 %
@@ -45,7 +58,9 @@ class Candidate:
     instructions: int
 
 
-def candidates(kept: AnyArray, itemsize: int, positions: int) -> list[Candidate]:
+def candidates(
+    kept: AnyArray, itemsize: int, positions: int, block: tuple[int, int] = (1, 1)
+) -> list[Candidate]:
     """Every encoding that can hold a pattern.
 
     Parameters
@@ -56,6 +71,8 @@ def candidates(kept: AnyArray, itemsize: int, positions: int) -> list[Candidate]
         Bytes of a weight: 1 or 4.
     positions : int
         Output positions of a convolution; 0 for a linear layer.
+    block : (int, int)
+        Rows and columns of the blocks that were pruned as one, if there are any.
 
     Examples
     --------
@@ -68,16 +85,18 @@ def candidates(kept: AnyArray, itemsize: int, positions: int) -> list[Candidate]
     bitmask 576
     delta4 294
     """
-    lanes, blocks = (LANES, -(-positions // LANES)) if positions else (1, 1)
+    lanes, times = (LANES, -(-positions // LANES)) if positions else (1, 1)
+    encodings = list(ENCODINGS.values())
+    if block != (1, 1):
+        encodings.append(Block(*block))
     found = []
-    for name, encoding in ENCODINGS.items():
+    for encoding in encodings:
         if encoding.fits(kept):
-            weights, parts = _work(name, kept)
-            per = COST[name, lanes]
+            weights, parts = _work(encoding, kept)
+            per = COST[encoding.family, lanes]
             each = per[0] * weights + per[1] * parts + per[2] * len(kept)
-            found.append(
-                Candidate(name, encoding.bytes(kept, itemsize), round(blocks * each))
-            )
+            size = encoding.bytes(kept, itemsize)
+            found.append(Candidate(encoding.name, size, round(times * each)))
     return found
 
 
@@ -89,19 +108,21 @@ def choose(found: list[Candidate], objective: str) -> Candidate:
     return min(found, key=lambda c: (c.bytes, c.instructions))
 
 
-def _work(name: str, kept: AnyArray) -> tuple[int, int]:
+def _work(encoding: Encoding, kept: AnyArray) -> tuple[int, int]:
     """Weights multiplied and parts walked through, in one pass over the matrix."""
     rows, columns = kept.shape
     weights = int(kept.sum())
-    match name:
-        case "dense":
+    match encoding:
+        case Block():
+            return encoding.held(kept), encoding.visits(kept)
+        case Dense():
             return kept.size, 0
-        case "seg8":
+        case Seg8():
             return weights, rows * -(-columns // SEGMENT)
-        case "nm16":
+        case NM16():
             groups = rows * -(-columns // GROUP)
             return groups * NM16.held(kept), groups
-        case "bitmask":
+        case Bitmask():
             bits = np.packbits(kept, axis=1, bitorder="little")
             walked = np.ceil(np.log2(bits + 1.0)).sum()
             return weights, bits.size + int(walked)

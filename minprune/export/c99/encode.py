@@ -1,4 +1,4 @@
-"""How the weights of a layer lie in flash: five encodings of a matrix (rows, columns).
+"""How the weights of a layer lie in flash: encodings of a matrix (rows, columns).
 
 ========= ================================================= ==========================
 encoding  positions                                         good for
@@ -13,8 +13,11 @@ delta4    a 4-bit distance from the column before; 15 goes  flash, at 75 to 95 %
           on to the next four bits
 ========= ================================================= ==========================
 
+Masks that were pruned in blocks have a sixth, in `blocks`.
+
 A row is multiplied in ascending order of its columns, in every encoding. Weights that
-are exactly zero are not stored, pruned or not: a product with zero adds nothing.
+are exactly zero are not stored, pruned or not, but where the encoding itself asks for
+them: a product with zero adds nothing.
 """
 
 from abc import ABC, abstractmethod
@@ -52,6 +55,15 @@ class Encoding(ABC):
     """One way to hold a matrix."""
 
     name: str
+
+    @property
+    def family(self) -> str:
+        """The name without the numbers of a block: what the kernel's file is called."""
+        return self.name
+
+    def words(self) -> dict[str, str]:
+        """What is put into the kernel's text besides its name."""
+        return {}
 
     @abstractmethod
     def fits(self, kept: AnyArray) -> bool:
@@ -95,7 +107,7 @@ class Dense(Encoding):
 
     def encode(self, matrix: AnyArray) -> Tables:
         """See `Encoding.encode`."""
-        return Tables(_bytes([]), _bytes([]), matrix.reshape(-1))
+        return Tables(small([]), small([]), matrix.reshape(-1))
 
     def terms(self, tables: Tables, shape: tuple[int, int]) -> Terms:
         """See `Encoding.terms`."""
@@ -110,7 +122,7 @@ class Seg8(Encoding):
 
     def fits(self, kept: AnyArray) -> bool:
         """A count must fit eight bits: a full segment does not."""
-        return bool((_by(kept, SEGMENT).sum(axis=2) < 256).all())
+        return bool((by(kept, SEGMENT).sum(axis=2) < 256).all())
 
     def bytes(self, kept: AnyArray, itemsize: int) -> int:
         """See `Encoding.bytes`."""
@@ -121,8 +133,8 @@ class Seg8(Encoding):
     def encode(self, matrix: AnyArray) -> Tables:
         """See `Encoding.encode`."""
         kept = matrix != 0
-        count = _by(kept, SEGMENT).sum(axis=2)
-        return Tables(_bytes(count), _bytes(np.nonzero(kept)[1] % 256), matrix[kept])
+        count = by(kept, SEGMENT).sum(axis=2)
+        return Tables(small(count), small(np.nonzero(kept)[1] % 256), matrix[kept])
 
     def terms(self, tables: Tables, shape: tuple[int, int]) -> Terms:
         """See `Encoding.terms`."""
@@ -144,7 +156,7 @@ class NM16(Encoding):
     @staticmethod
     def held(kept: AnyArray) -> int:
         """Weights in a group: the most there are in any, made even."""
-        most = int(_by(kept, GROUP).sum(axis=2).max(initial=0))
+        most = int(by(kept, GROUP).sum(axis=2).max(initial=0))
         return most + most % 2
 
     def bytes(self, kept: AnyArray, itemsize: int) -> int:
@@ -154,14 +166,14 @@ class NM16(Encoding):
 
     def encode(self, matrix: AnyArray) -> Tables:
         """Groups with fewer weights are filled up with zeros at column 0."""
-        grouped = _by(matrix, GROUP)
+        grouped = by(matrix, GROUP)
         held = self.held(matrix != 0)
         # A stable sort of "is zero" brings the weights forward, in order.
         first = np.argsort(grouped == 0, axis=2, kind="stable")[:, :, :held]
         weight = np.take_along_axis(grouped, first, axis=2)
         index = np.where(weight != 0, first, 0).reshape(-1)
         packed = index[0::2] | index[1::2] << 4
-        return Tables(_bytes([held]), _bytes(packed), weight.reshape(-1))
+        return Tables(small([held]), small(packed), weight.reshape(-1))
 
     def terms(self, tables: Tables, shape: tuple[int, int]) -> Terms:
         """See `Encoding.terms`."""
@@ -192,7 +204,7 @@ class Bitmask(Encoding):
         """See `Encoding.encode`."""
         kept = matrix != 0
         bits = np.packbits(kept, axis=1, bitorder="little")
-        return Tables(_bytes([]), _bytes(bits), matrix[kept])
+        return Tables(small([]), small(bits), matrix[kept])
 
     def terms(self, tables: Tables, shape: tuple[int, int]) -> Terms:
         """See `Encoding.terms`."""
@@ -238,7 +250,7 @@ class Delta4(Encoding):
             ]
         counts = (matrix != 0).sum(axis=1)
         count = np.stack([counts % 256, counts // 256], axis=1)
-        return Tables(_bytes(count), _bytes(packed), matrix[matrix != 0])
+        return Tables(small(count), small(packed), matrix[matrix != 0])
 
     def terms(self, tables: Tables, shape: tuple[int, int]) -> Terms:
         """See `Encoding.terms`."""
@@ -268,7 +280,7 @@ ENCODINGS: dict[str, Encoding] = {
 }
 
 
-def _by(matrix: AnyArray, size: int) -> AnyArray:
+def by(matrix: AnyArray, size: int) -> AnyArray:
     """(rows, parts, size): columns in parts of a size, the last filled with zeros."""
     rows, columns = matrix.shape
     parts = -(-columns // size)
@@ -277,8 +289,8 @@ def _by(matrix: AnyArray, size: int) -> AnyArray:
     return padded.reshape(rows, parts, size)
 
 
-def _bytes(values: AnyArray | list[int]) -> AnyArray:
-    """A flat table of bytes."""
+def small(values: AnyArray | list[int]) -> AnyArray:
+    """A flat table of 8-bit numbers."""
     return np.asarray(values).astype(np.uint8).reshape(-1)
 
 

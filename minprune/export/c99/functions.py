@@ -4,38 +4,41 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minprune._check import AnyArray
 from minprune._random import stream
 from minprune.export.c99.target import Target
 from minprune.export.c99.text import table
+from minprune.nn.embedding import Embedding
+from minprune.quantize.graph import Kept
 
 
 def predict(target: Target, calls: Sequence[str]) -> str:
-    """One call a step."""
+    """One call a step; for signals one function more, with the steps that count."""
     body = "\n".join(f"    {call}" for call in calls)
+    memory = _memory(target, f"{target.macro}_ARENA_BYTES", target.program.arena_bytes)
     return f"""\
-int {target.name}_predict(const value_t in[{target.macro}_INPUT_LEN],
-    value_t out[{target.macro}_OUTPUT_LEN], void *arena, size_t arena_bytes)
+{target.prototype("", target.steps)}
 {{
-{_memory(target, f"{target.macro}_ARENA_BYTES", target.program.arena_bytes)}{body}
+{memory}{body}
     return {target.macro}_OK;
-}}"""
+}}{_whole(target, "")}"""
 
 
 def predict_f32(target: Target) -> str:
     """Raw samples in, logits out."""
-    head = f"""\
-int {target.name}_predict_f32(const float raw[{target.macro}_INPUT_LEN],
-    float logits[{target.macro}_OUTPUT_LEN], void *arena, size_t arena_bytes)
-{{
-"""
+    whole = _whole(target, "_f32")
+    head = f"{target.prototype('_f32', target.steps)}\n{{\n"
+    call = f"{target.name}_predict{'_steps' if target.steps else ''}"
+    steps = "steps, " if target.steps else ""
     if not target.scales() and not target.integer:
         return f"""{head}\
-    return {target.name}_predict(raw, logits, arena, arena_bytes);
-}}"""
+    return {call}(raw, {steps}logits, arena, arena_bytes);
+}}{whole}"""
     gain, shift, run = _door(target)
     memory = _memory(target, f"{target.macro}_ARENA_F32_BYTES", target.door_bytes())
-    at = "" if run == 1 else f" / {run}U"
-    scaled = f"raw[i] * gain[i{at}] + shift[i{at}]"
+    at = "i" if run == 1 else f"i / {run}U"
+    read = f"{target.macro}_READ_F32"
+    scaled = f"(raw[i] * {read}(&gain[{at}])) + {read}(&shift[{at}])"
     if not target.integer:
         return f"""\
 {gain}
@@ -46,9 +49,9 @@ int {target.name}_predict_f32(const float raw[{target.macro}_INPUT_LEN],
     for (uint_fast16_t i = 0U; i < {target.macro}_INPUT_LEN; ++i) {{
         a[i] = {scaled};
     }}
-    return {target.name}_predict(a, logits, &a[{target.macro}_INPUT_LEN],
-        arena_bytes - {target.macro}_INPUT_LEN * sizeof(value_t));
-}}"""
+    return {call}(a, {steps}logits, &a[{target.macro}_INPUT_LEN],
+        arena_bytes - ({target.macro}_INPUT_LEN * sizeof(value_t)));
+}}{whole}"""
     return f"""\
 {gain}
 
@@ -62,13 +65,27 @@ int {target.name}_predict_f32(const float raw[{target.macro}_INPUT_LEN],
         const float inside = (low < 255.0F) ? low : 255.0F;
         a[i] = (value_t)((int32_t)inside - 128);
     }}
-    const int status = {target.name}_predict(a, out, &out[{target.macro}_OUTPUT_LEN],
+    const int status = {call}(a, out, &out[{target.macro}_OUTPUT_LEN],
         arena_bytes - {target.macro}_INPUT_LEN - {target.macro}_OUTPUT_LEN);
     for (uint_fast16_t i = 0U; i < {target.macro}_OUTPUT_LEN; ++i) {{
-        logits[i] = (float)((int32_t)out[i] - {target.macro}_OUT_ZERO) *
-            {target.macro}_OUT_SCALE;
+        const int32_t level = (int32_t)out[i] - {target.macro}_OUT_ZERO;
+        logits[i] = (float)level * {target.macro}_OUT_SCALE;
     }}
     return status;
+}}"""
+
+
+def _whole(target: Target, suffix: str) -> str:
+    """Of a function that takes steps, the one that takes a signal to its end."""
+    if not target.steps:
+        return ""
+    x, y = ("raw", "logits") if suffix else ("in", "out")
+    call = f"{target.name}_predict{suffix}_steps"
+    return f"""
+
+{target.prototype(suffix, False)}
+{{
+    return {call}({x}, {target.macro}_STEPS, {y}, arena, arena_bytes);
 }}"""
 
 
@@ -87,16 +104,13 @@ unsigned {target.name}_argmax{suffix}(const {kind} out[{target.macro}_OUTPUT_LEN
 
 def selftest(target: Target) -> str:
     """A drawn sample with its answer; compared byte by byte."""
-    rng = stream(0, "selftest")
-    if target.integer:
-        sample = rng.integers(-128, 128, (1, target.inputs)).astype(np.int8)
-    else:
-        sample = rng.normal(size=(1, target.inputs)).astype(np.float32)
+    sample = _sample(target)
     answer = target.program.run(sample)
     return f"""\
-{table(target.const, "selftest_in", sample)}
+/* These two are read in place, wherever the other tables are. */
+{table("static const", "selftest_in", sample)}
 
-{table(target.const, "selftest_out", answer)}
+{table("static const", "selftest_out", answer)}
 
 int {target.name}_selftest(void *arena, size_t arena_bytes)
 {{
@@ -114,6 +128,21 @@ int {target.name}_selftest(void *arena, size_t arena_bytes)
     }}
     return {target.macro}_OK;
 }}"""
+
+
+def _sample(target: Target) -> AnyArray:
+    """Drawn numbers: levels, symbols or reals, as the network takes them."""
+    rng, shape = stream(0, "selftest"), (1, target.inputs)
+    symbols = [
+        len(step.layer.params["weight"])
+        for step in target.graph.steps
+        if isinstance(step, Kept) and isinstance(step.layer, Embedding)
+    ]
+    if target.integer:
+        return rng.integers(-128, 128, shape).astype(np.int8)
+    if symbols:
+        return rng.integers(0, min(symbols), shape).astype(np.float32)
+    return rng.normal(size=shape).astype(np.float32)
 
 
 def _memory(target: Target, needed: str, size: int) -> str:

@@ -6,6 +6,8 @@ from minprune._version import __version__
 from minprune.export.c99.program import Program
 from minprune.export.c99.target import Target
 from minprune.export.c99.text import literal
+from minprune.nn.embedding import Embedding
+from minprune.quantize.graph import Kept
 
 HEADINGS = ("layer", "kind", "weights", "sparsity", "encoding", "bytes", "mult-adds")
 
@@ -20,7 +22,7 @@ def layer_table(program: Program) -> list[tuple[str, ...]]:
             f"{layer.sparsity:.3f}",
             layer.chosen.encoding,
             str(layer.tables.bytes + 4 * len(layer.step.bias)),
-            str(layer.kept * layer.step.out[1] * layer.step.out[2]),
+            str(layer.kept * layer.places),
         )
         for layer in program.layers.values()
     ]
@@ -28,10 +30,16 @@ def layer_table(program: Program) -> list[tuple[str, ...]]:
 
 def header(target: Target) -> str:
     """Interface, sizes and error codes."""
-    low = target.name
+    low, steps = target.name, target.graph.steps
     names = ", ".join(target.graph.classes) or "real numbers"
     door = f"{target.macro}_ARENA_BYTES + {target.door_bytes()}U"
-    levels = ""
+    levels = errors = ""
+    if any(isinstance(s, Kept) and isinstance(s.layer, Embedding) for s in steps):
+        errors = (
+            f"#define {target.macro}_ERROR_INPUT (-3) /* a symbol without a row */\n"
+        )
+    if target.program.length:
+        levels = f"#define {target.macro}_STEPS {target.program.length}U\n"
     if target.integer:
         first, last = target.levels(0), target.levels(target.graph.output)
         levels = (
@@ -74,14 +82,12 @@ typedef {"int8_t" if target.integer else "float"} {low}_value_t;
 #define {target.macro}_OK 0
 #define {target.macro}_ERROR_ARENA (-1)
 #define {target.macro}_ERROR_SELFTEST (-2)
-
+{errors}
 /* Run one sample {_inside(target)}. */
-int {low}_predict(const {low}_value_t in[{target.macro}_INPUT_LEN],
-    {low}_value_t out[{target.macro}_OUTPUT_LEN], void *arena, size_t arena_bytes);
+{_declared(target, "")}
 
 /* Run one raw sample, as the sensor gives it; real logits come out. */
-int {low}_predict_f32(const float raw[{target.macro}_INPUT_LEN],
-    float logits[{target.macro}_OUTPUT_LEN], void *arena, size_t arena_bytes);
+{_declared(target, "_f32")}
 
 /* The index of the largest output; the first of equal ones. */
 unsigned {low}_argmax(const {low}_value_t out[{target.macro}_OUTPUT_LEN]);
@@ -96,6 +102,12 @@ int {low}_selftest(void *arena, size_t arena_bytes);
 
 #endif
 """
+
+
+def _declared(target: Target, suffix: str) -> str:
+    """Prototypes of a function, and for signals of the one that takes steps."""
+    kinds = [False, True] if target.steps else [False]
+    return "\n".join(f"{target.prototype(suffix, steps)};" for steps in kinds)
 
 
 def _layers(target: Target) -> str:

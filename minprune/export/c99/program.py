@@ -1,12 +1,14 @@
 """A model made ready for C: encodings chosen, memory placed, answers emulated."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from minprune._check import AnyArray, FloatArray, one_of
+from minprune._check import AnyArray, FloatArray, IntArray, one_of
 from minprune.export.c99.arena import Need, place
+from minprune.export.c99.blocks import block_of, find
 from minprune.export.c99.choose import (
     LANES,
     OBJECTIVES,
@@ -15,10 +17,12 @@ from minprune.export.c99.choose import (
     choose,
 )
 from minprune.export.c99.emulate import Ordered
-from minprune.export.c99.encode import ENCODINGS, Tables
+from minprune.export.c99.encode import Tables
+from minprune.nn.embedding import Embedding
 from minprune.nn.network import Network
+from minprune.nn.norm import LayerNorm
 from minprune.quantize.arithmetic import AffineNumbers, Integer
-from minprune.quantize.graph import Affine, Graph, lower
+from minprune.quantize.graph import Affine, Graph, Kept, Scan, Step, lower
 from minprune.quantize.network import QuantizedNetwork
 
 LIMIT = 2**16 - 1
@@ -27,9 +31,11 @@ LIMIT = 2**16 - 1
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """An affine step with its weights encoded."""
+    """An affine step, or one of the two inside a recurrent one, with its weights."""
 
     step: Affine
+    places: int
+    """Output positions, or steps of a signal: uses of each weight."""
     chosen: Candidate
     offered: tuple[Candidate, ...]
     tables: Tables
@@ -54,10 +60,13 @@ class Program:
     ----------
     dtype : str
         ``"float32"`` or ``"int8"``.
-    layers : dict of int to Layer
-        The affine steps, by the value they write.
+    layers : dict of str to Layer
+        What has encoded weights, by its name.
     offsets : dict of str to int
-        Place in the arena of each value and of each patch, in numbers, not bytes.
+        Place in the arena of each value, of each patch of a convolution and of what a
+        recurrent layer works on, in numbers, not bytes.
+    length : int
+        Steps of the signal that the first recurrent layer reads; 0 without one.
     arena_bytes : int
     """
 
@@ -73,10 +82,11 @@ class Program:
         )
         self._refuse_large()
         self.layers = {
-            step.y: self._encode(step, objective)
-            for step in self.graph.steps
-            if isinstance(step, Affine)
+            step.name: self._encode(step, places, objective)
+            for step, places in _affine(self.graph.steps)
         }
+        scans = [step for step in self.graph.steps if isinstance(step, Scan)]
+        self.length = scans[0].plane[2] if scans else 0
         self.offsets, size = place(self._needs())
         self.arena_bytes = size * self.itemsize
         if size > LIMIT:
@@ -89,26 +99,33 @@ class Program:
     def table_bytes(self) -> int:
         """Bytes of all weight tables and biases; code and structures come on top."""
         total = 0
-        for y, layer in self.layers.items():
+        for layer in self.layers.values():
             total += layer.tables.bytes + 4 * len(layer.step.bias)
             if self.quantized is not None:
-                numbers = self.quantized.numbers[y]
-                total += 5 * len(np.atleast_1d(numbers.multiplier))
+                numbers = self.quantized.numbers[layer.step.y]
+                if isinstance(numbers, AffineNumbers):
+                    total += 5 * len(numbers.multiplier)
+        for step in self.graph.steps:
+            if isinstance(step, Kept):
+                total += sum(4 * table.size for table in tables(step).values())
         return total
 
-    def run(self, x: AnyArray) -> AnyArray:
-        """What ``predict`` in C answers: (N, inputs) to (N, outputs), bit for bit."""
+    def run(self, x: AnyArray, lengths: IntArray | None = None) -> AnyArray:
+        """What ``predict`` in C answers: (N, inputs) to (N, outputs), bit for bit.
+
+        With `lengths`, (N,), what ``predict_steps`` answers to signals that end there.
+        """
         columns = np.ascontiguousarray(x.T)
         if self.quantized is not None:
             compute = Integer(self.quantized.levels, self.quantized.numbers)
             return self.graph.evaluate(columns, compute).T
         terms = {
-            y: ENCODINGS[layer.chosen.encoding].terms(
+            name: find(layer.chosen.encoding).terms(
                 layer.tables, layer.step.matrix.shape
             )
-            for y, layer in self.layers.items()
+            for name, layer in self.layers.items()
         }
-        return self.graph.evaluate(columns, Ordered(terms)).T
+        return self.graph.evaluate(columns, Ordered(terms, lengths)).T
 
     def enter(self, x: AnyArray) -> AnyArray:
         """Raw samples, batch first, as ``predict`` takes them: (N, inputs)."""
@@ -116,13 +133,13 @@ class Program:
             return self.quantized.quantize_input(x)
         return self.graph.enter(x).T
 
-    def __call__(self, x: AnyArray) -> FloatArray:
+    def __call__(self, x: AnyArray, lengths: IntArray | None = None) -> FloatArray:
         """What ``predict_f32`` in C answers to raw samples, bit for bit."""
         if self.quantized is not None:
             return self.quantized(x)
-        return self.run(self.enter(x))
+        return self.run(self.enter(x), lengths)
 
-    def _encode(self, step: Affine, objective: str) -> Layer:
+    def _encode(self, step: Affine, places: int, objective: str) -> Layer:
         """A layer with its encoding chosen."""
         matrix: AnyArray = step.matrix
         if self.quantized is not None:
@@ -130,12 +147,14 @@ class Program:
             if not isinstance(numbers, AffineNumbers):
                 raise TypeError(f"export: {step.name} has no integer weights")
             matrix = numbers.weight
-        positions = 0 if _linear(step) else math.prod(step.out[1:])
+        positions = 0 if _linear(step) else places
         kept = matrix != 0
-        offered = candidates(kept, self.itemsize, positions)
+        pruned = step.mask.reshape(matrix.shape)
+        block = block_of(pruned, len(kept) // step.groups if step.groups > 1 else 0)
+        offered = candidates(kept, self.itemsize, positions, block)
         chosen = choose(offered, objective)
-        tables = ENCODINGS[chosen.encoding].encode(np.ascontiguousarray(matrix))
-        return Layer(step, chosen, tuple(offered), tables, int(kept.sum()))
+        tables = find(chosen.encoding).encode(np.ascontiguousarray(matrix))
+        return Layer(step, places, chosen, tuple(offered), tables, int(kept.sum()))
 
     def _needs(self) -> list[Need]:
         """Values between the steps, and the patches of convolutions."""
@@ -144,9 +163,8 @@ class Program:
             if step.y != self.graph.output:
                 size = self.graph.sizes[step.y]
                 needs.append(Need(f"v{step.y}", size, index, last.get(step.y, index)))
-            if step.y in self.layers and not self.layers[step.y].linear:
-                patch = LANES * self.layers[step.y].step.matrix.shape[1]
-                needs.append(Need(f"patch{step.y}", patch, index, index))
+            if work := _work(step):
+                needs.append(Need(f"work{step.y}", work, index, index))
         return needs
 
     def _refuse_large(self) -> None:
@@ -154,13 +172,51 @@ class Program:
         for step in self.graph.steps:
             sizes = [self.graph.sizes[v] for v in (*step.xs, step.y)]
             if isinstance(step, Affine):
-                lanes = 1 if _linear(step) else LANES
-                sizes.append(lanes * step.matrix.shape[1])
+                sizes.append(step.matrix.shape[1])
+            sizes.append(_work(step))
             if max(sizes) > LIMIT:
                 raise ValueError(
                     f"export: layer {step.name} handles {max(sizes)} numbers at once; "
                     f"the generated C counts in 16 bits, so {LIMIT} is the most"
                 )
+
+
+def _affine(steps: Sequence[Step]) -> Iterator[tuple[Affine, int]]:
+    """Every product with weights, and how often each weight is used."""
+    for step in steps:
+        match step:
+            case Affine():
+                yield step, math.prod(step.out[1:])
+            case Scan():
+                yield step.inward, step.plane[2]
+                yield step.around, step.plane[2]
+
+
+def _work(step: Step) -> int:
+    """Numbers that a step needs room for while it runs."""
+    match step:
+        case Affine() if not _linear(step):
+            return LANES * int(step.matrix.shape[1])
+        case Scan():
+            gates, columns = step.inward.matrix.shape
+            return states(step) + 2 * int(gates) + int(columns)
+    return 0
+
+
+def tables(step: Kept) -> dict[str, FloatArray]:
+    """What a layer without encoded weights holds, in float32."""
+    if not isinstance(step.layer, Embedding | LayerNorm):
+        return {}
+    held = {name: p.astype(np.float32) for name, p in step.layer.params.items()}
+    if held:
+        return held
+    ones = np.ones(step.plane, np.float32)
+    return {"weight": ones, "bias": 0 * ones}
+
+
+def states(step: Scan) -> int:
+    """Numbers that a recurrent layer remembers."""
+    return step.out[0] * (2 if step.cell == "LSTM" else 1)
 
 
 def _linear(step: Affine) -> bool:

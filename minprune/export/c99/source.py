@@ -1,13 +1,19 @@
-"""The two files of a program: a header with the interface, a source with the rest."""
+"""The files of a program: a header with the interface, a source with the rest.
 
+The weights may have two files of their own, so that the code compiles fast and new
+weights of the same pattern replace nothing else.
+"""
+
+import re
 from dataclasses import dataclass
 
+from minprune._check import AnyArray
 from minprune.export.c99 import functions
 from minprune.export.c99.header import header
 from minprune.export.c99.program import Program
 from minprune.export.c99.steps import Steps
 from minprune.export.c99.target import Target
-from minprune.export.c99.text import kernel
+from minprune.export.c99.text import declaration, table
 
 PRECISION = """\
 /* float32 sums run in the order written, each product rounded before it is added. No
@@ -25,56 +31,123 @@ PRECISION = """\
 #endif"""
 
 
+READ = {
+    "U8": "8-bit counts and columns",
+    "I8": "8-bit weights and exponents",
+    "I32": "32-bit sums and multipliers",
+    "F32": "floats",
+}
+"""Macros that read a table, by what they read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The text of both files."""
+    """The text of each file."""
 
     header: str
     body: str
+    weights: str = ""
+    """Tables of weights, where they are apart."""
+    weights_header: str = ""
 
 
-def generate(program: Program, name: str = "net") -> Source:
-    """The C of a program; every function and macro begins with `name`."""
+def generate(program: Program, name: str = "net", apart: bool = False) -> Source:
+    """The C of a program; every function and macro begins with `name`.
+
+    With `apart`, the weights are in texts of their own.
+    """
     target = Target(program, name)
-    return Source(header(target), _body(target))
+    steps = Steps(target, f"{name}_" if apart else "")
+    if not apart:
+        return Source(header(target), _body(target, steps, steps.arrays))
+    return Source(
+        header(target),
+        _body(target, steps, {}),
+        _weights(target, steps),
+        _weights_header(target, steps),
+    )
 
 
-def _body(target: Target) -> str:
+def _body(target: Target, steps: Steps, arrays: dict[str, AnyArray]) -> str:
     """Tables, kernels and functions."""
-    dtype, steps = target.program.dtype, Steps(target)
-    parts = [
-        f'/* See {target.name}.h. */\n#include "{target.name}.h"\n#include <float.h>',
-        PRECISION,
-        f"#ifndef {target.const} /* to place tables in a section of their own */\n"
-        f"#define {target.const} static const\n#endif",
-        f"typedef {target.name}_value_t value_t;",
-        kernel(f"types_{dtype}").rstrip(),
-        kernel("types").rstrip(),
-        *steps.tables,
-        *(text.rstrip() for text in _ordered(target, steps.kernels)),
+    code = [
+        *steps.library.types.values(),
+        *(table(target.const, name, values) for name, values in arrays.items()),
+        *steps.constants,
+        *steps.library.functions.values(),
         functions.predict(target, steps.calls),
         functions.predict_f32(target),
         functions.argmax(target, "", f"{target.name}_value_t"),
         functions.argmax(target, "_f32", "float"),
         functions.selftest(target),
     ]
+    parts = [
+        _top(target, [f"{target.name}_weights.h"] if steps.prefix else []),
+        PRECISION,
+        _hooks(target, code),
+        f"typedef {target.name}_value_t value_t;",
+        f"typedef {'int32_t' if target.integer else 'float'} sum_t;",
+        *code,
+    ]
     return "\n\n".join(parts) + "\n"
 
 
-def _ordered(target: Target, used: dict[str, str]) -> list[str]:
-    """Kernels in use, each after what it calls."""
-    dtype = target.program.dtype
-    first = {"bounded": kernel("bounded")}
-    if target.integer and (target.program.layers or "add" in used):
-        first["rescale"] = kernel("rescale")
-    if target.program.layers:
-        lanes = sorted({key[-1] for key in used if key.startswith("rows")})
-        first["finish"] = kernel(f"finish_{dtype}")
-        first |= {f"sums_{n}": kernel(f"sums_{n}") for n in lanes}
-    if {"pool_max", "pool_mean"} & used.keys():
-        first["look"] = kernel("look")
-    if "pool_mean" in used:
-        first["mean"] = kernel(f"mean_{dtype}")
-    order = ("rows", "gather", "linear", "conv", "pool", "add", "copy")
-    rest = sorted(used, key=lambda key: (order.index(key.split("_")[0]), key))
-    return [*first.values(), *(used[key] for key in rest)]
+def _top(target: Target, more: list[str]) -> str:
+    """What is included; hooks of the user come before everything they may change."""
+    lines = [f"/* See {target.name}.h. */", f'#include "{target.name}.h"']
+    lines += [f'#include "{name}"' for name in more]
+    lines += ["#include <float.h>", "#include <stdbool.h>"]
+    return "\n".join(lines)
+
+
+def _hooks(target: Target, code: list[str]) -> str:
+    """How tables are placed and read, unless the user says otherwise."""
+    used = set(re.findall(rf"\b{target.macro}_READ_(\w+)\(", "\n".join(code)))
+    macros = [
+        f"#ifndef {target.macro}_READ_{kind} /* {what} */\n"
+        f"#define {target.macro}_READ_{kind}(p) (*(p))\n#endif"
+        for kind, what in READ.items()
+        if kind in used
+    ]
+    return "\n".join([_placed(target), *macros])
+
+
+def _placed(target: Target) -> str:
+    """The user's hooks, and where tables go without them."""
+    return f"""\
+#ifdef {target.macro}_HOOKS /* a header of yours, such as "hooks.h" */
+#include {target.macro}_HOOKS
+#endif
+#ifndef {target.macro}_TABLE /* an attribute that places tables */
+#define {target.macro}_TABLE
+#endif"""
+
+
+def _weights(target: Target, steps: Steps) -> str:
+    """The tables of weights."""
+    tables = [
+        table(f"const {target.macro}_TABLE", name, values)
+        for name, values in steps.arrays.items()
+    ]
+    include = f'#include "{target.name}_weights.h"'
+    return "\n\n".join([include, _placed(target), *tables]) + "\n"
+
+
+def _weights_header(target: Target, steps: Steps) -> str:
+    """What the source needs to know of them."""
+    guard = f"{target.macro}_WEIGHTS_H"
+    lines = [declaration(name, values) for name, values in steps.arrays.items()]
+    return "\n".join(
+        [
+            f"/* Weights of {target.name}.h: {target.program.table_bytes} bytes. */",
+            f"#ifndef {guard}",
+            f"#define {guard}",
+            "",
+            "#include <stdint.h>",
+            "",
+            *lines,
+            "",
+            "#endif",
+            "",
+        ]
+    )

@@ -20,10 +20,12 @@ class Target:
                 f"export: name is {name!r}; expected a C identifier in lower case"
             )
         self.program, self.graph, self.name = program, program.graph, name
-        self.macro, self.const = name.upper(), f"{name.upper()}_CONST"
+        self.macro = name.upper()
+        self.const = f"static const {self.macro}_TABLE"
         self.integer = program.dtype == "int8"
         self.inputs = self.graph.sizes[0]
         self.outputs = self.graph.sizes[self.graph.output]
+        self.steps = program.length > 0
 
     def scales(self) -> bool:
         """Whether raw samples are changed at all on their way in."""
@@ -69,3 +71,22 @@ class Target:
         if value == self.graph.output:
             return f"&out[{at}]" if at else "out"
         return f"&a[{self.program.offsets[f'v{value}'] + at}]"
+
+    def work(self, step: Step) -> str:
+        """The room that a step works in, as a C expression."""
+        return f"&a[{self.program.offsets[f'work{step.y}']}]"
+
+    def prototype(self, suffix: str, steps: bool) -> str:
+        """The head of ``predict`` or, with ``"_f32"``, of what takes raw samples.
+
+        With `steps`, of the function that takes the steps of a signal that count.
+        """
+        x, y = ("raw", "logits") if suffix else ("in", "out")
+        kind = "float" if suffix else f"{self.name}_value_t"
+        end, more = ("_steps", " uint16_t steps,") if steps else ("", "")
+        return (
+            f"int {self.name}_predict{suffix}{end}(\n"
+            f"    const {kind} {x}[{self.macro}_INPUT_LEN],{more}\n"
+            f"    {kind} {y}[{self.macro}_OUTPUT_LEN],\n"
+            f"    void *arena, size_t arena_bytes)"
+        )

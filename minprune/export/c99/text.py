@@ -1,8 +1,6 @@
 """Numbers and arrays as C99 source."""
 
 from collections.abc import Iterable, Mapping
-from functools import cache
-from importlib import resources
 
 import numpy as np
 
@@ -17,16 +15,6 @@ TYPES = {
     "int32": "int32_t",
     "float32": "float",
 }
-
-
-@cache
-def kernel(name: str) -> str:
-    """The C text of one kernel."""
-    return (
-        resources.files("minprune.export.c99")
-        .joinpath("kernels", f"{name}.c")
-        .read_text(encoding="utf-8")
-    )
 
 
 def literal(value: np.generic | float | int) -> str:
@@ -47,13 +35,13 @@ def literal(value: np.generic | float | int) -> str:
     return f"{int(value)}{'U' if unsigned else ''}"
 
 
-def table(macro: str, name: str, values: AnyArray) -> str:
+def table(storage: str, name: str, values: AnyArray) -> str:
     """A constant array; one zero stands where there is nothing, as C has no empty one.
 
     Examples
     --------
-    >>> print(table("NET_CONST", "bias", np.array([1, -2], np.int32)))
-    NET_CONST int32_t bias[2] = {
+    >>> print(table("static const", "bias", np.array([1, -2], np.int32)))
+    static const int32_t bias[2] = {
         1, -2
     };
     """
@@ -62,7 +50,18 @@ def table(macro: str, name: str, values: AnyArray) -> str:
         flat = np.zeros(1, values.dtype)
     body = wrap(literal(value) for value in flat)
     ctype = TYPES[values.dtype.name]
-    return f"{macro} {ctype} {name}[{flat.size}] = {{\n{body}\n}};"
+    return f"{storage} {ctype} {name}[{flat.size}] = {{\n{body}\n}};"
+
+
+def declaration(name: str, values: AnyArray) -> str:
+    """A constant array that is defined in another file.
+
+    Examples
+    --------
+    >>> declaration("bias", np.array([1, -2], np.int32))
+    'extern const int32_t bias[2];'
+    """
+    return f"extern const {TYPES[values.dtype.name]} {name}[{values.size}];"
 
 
 def wrap(items: Iterable[str]) -> str:

@@ -7,15 +7,17 @@ APART_LANES static void rows_bitmask_LANES(const affine_t *a, const cursor_t *at
     const value_t *weight = at->weight;
     const uint_fast16_t last = at->row + a->rows;
     for (uint_fast16_t row = at->row; row < last; ++row) {
-        SUMS_LANES(a->bias[row]);
+        SUMS_LANES(READ_SUM(&a->bias[row]));
         for (uint_fast16_t first = 0U; first < a->columns; first += 8U) {
             uint_fast16_t column = first;
-            for (uint_fast8_t bits = *index++; bits != 0U; bits >>= 1U) {
+            for (uint_fast8_t bits = READ_U8(index); bits != 0U; bits >>= 1U) {
                 if ((bits & 1U) != 0U) {
-                    TAKE_LANES(*weight++, &x[column * LANES]);
+                    TAKE_LANES(READ_VALUE(weight), &x[column * LANESU]);
+                    ++weight;
                 }
                 ++column;
             }
+            ++index;
         }
         PUT_LANES;
     }

@@ -10,16 +10,20 @@ APART_LANES static void rows_delta4_LANES(const affine_t *a, const cursor_t *at,
     for (uint_fast16_t row = at->row; row < last; ++row) {
         uint_fast16_t column = 0U;
         uint_fast16_t two = 0U; /* nibbles not yet used, below a mark at bit 4 or 8 */
-        SUMS_LANES(a->bias[row]);
-        for (uint_fast16_t n = count[0] + 256U * count[1]; n > 0U; --n) {
+        SUMS_LANES(READ_SUM(&a->bias[row]));
+        for (uint_fast16_t n = READ_U8(count) + (256U * READ_U8(&count[1])); n > 0U; --n) {
             uint_fast8_t gap;
             do {
-                two = (two > 1U) ? two : (256U | *index++);
+                if (two <= 1U) {
+                    two = 256U | READ_U8(index);
+                    ++index;
+                }
                 gap = (uint_fast8_t)(two & 15U);
                 two >>= 4U;
                 column += gap;
             } while (gap == 15U);
-            TAKE_LANES(*weight++, &x[column * LANES]);
+            TAKE_LANES(READ_VALUE(weight), &x[column * LANESU]);
+            ++weight;
             ++column;
         }
         count += 2;

@@ -10,19 +10,22 @@ APART_LANES static void rows_seg8_LANES(const affine_t *a, const cursor_t *at,
     for (uint_fast16_t row = at->row; row < last; ++row) {
         const value_t *part = x;
         uint_fast16_t rest = a->columns;
-        SUMS_LANES(a->bias[row]);
+        SUMS_LANES(READ_SUM(&a->bias[row]));
         for (;;) {
-            uint_fast16_t n = *count++;
+            uint_fast16_t n = READ_U8(count);
+            ++count;
             if (n > 0U) { /* a loop that tests at its end is one jump shorter */
                 do {
-                    TAKE_LANES(*weight++, &part[*index++ * LANES]);
+                    TAKE_LANES(READ_VALUE(weight), &part[READ_U8(index) * LANESU]);
+                    ++weight;
+                    ++index;
                 } while (--n > 0U);
             }
             if (rest <= 256U) {
                 break;
             }
             rest -= 256U;
-            part += 256U * LANES;
+            part += 256U * LANESU;
         }
         PUT_LANES;
     }

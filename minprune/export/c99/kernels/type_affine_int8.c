@@ -1,5 +1,3 @@
-typedef int32_t sum_t;
-
 typedef struct {
     const uint8_t *count;  /* tables of the encoding */
     const uint8_t *index;
@@ -14,12 +12,3 @@ typedef struct {
     int8_t low;
     int8_t high;
 } affine_t;
-
-typedef struct {
-    int32_t multiplier[3]; /* of the left side, the right side and the result */
-    int8_t exponent[3];
-    int8_t zero[3];
-    int8_t low;
-    int8_t high;
-    uint16_t size;
-} add_t;

@@ -1,5 +1,3 @@
-typedef float sum_t;
-
 typedef struct {
     const uint8_t *count;  /* tables of the encoding */
     const uint8_t *index;
@@ -10,9 +8,3 @@ typedef struct {
     sum_t low;
     sum_t high;
 } affine_t;
-
-typedef struct {
-    sum_t low;
-    sum_t high;
-    uint16_t size;
-} add_t;

@@ -1,0 +1,5 @@
+typedef struct {
+    window_t window;
+    value_t low;
+    value_t high;
+} pool_t;
