@@ -18,10 +18,12 @@ STRICT = (
     *("-Wmissing-prototypes", "-Wundef", "-Wvla"),
 )
 
-HOST_INSTALL = "apt-get install gcc clang libclang-rt-14-dev"
-CROSS_INSTALL = (
-    "apt-get install --no-install-recommends gcc-arm-none-eabi "
-    "libnewlib-arm-none-eabi qemu-system-arm gcc-riscv64-unknown-elf qemu-system-misc"
+PACKAGES = dict(
+    line.split(": ") for line in (DEVICE / "packages.txt").read_text().splitlines()
+)
+HOST_INSTALL, CROSS_INSTALL = (
+    f"apt-get install --no-install-recommends {PACKAGES[kind]}"
+    for kind in ("host", "cross")
 )
 
 
