@@ -52,13 +52,11 @@ def unfold(
     padded: FloatArray, view: Window, groups: int, row: int, rows: int, columns: int
 ) -> FloatArray:
     """Patches of some output rows: (groups, K, rows * columns * N), in `_scratch`."""
-    channels, batch = padded.shape[0], padded.shape[3]
-    kh, kw = view.kernel
-    shape = (channels, kh, kw, rows, columns, batch)
-    patches = _scratch.array(shape, padded.dtype)
-    for i, j, seen in view.taps(padded, row, rows, columns):
-        patches[:, i, j] = seen
-    return patches.reshape(groups, channels // groups * kh * kw, rows * columns * batch)
+    seen = view.patches(padded, row, rows, columns)
+    patches = _scratch.array(seen.shape, padded.dtype)
+    np.copyto(patches, seen)
+    channels, kh, kw, *positions = seen.shape
+    return patches.reshape(groups, channels // groups * kh * kw, math.prod(positions))
 
 
 def fold(
@@ -142,11 +140,23 @@ class Convolution(Layer):
         groups = self.groups
         return self.params["weight"].reshape(groups, self.out_channels // groups, -1)
 
-    def _row_blocks(self, rows: int, row_bytes: int) -> Iterator[tuple[int, int]]:
-        """(first row, number of rows), so that each block fits the scratch memory."""
-        step = max(1, SCRATCH // max(1, row_bytes))
+    def _blocks(
+        self, padded: FloatArray, rows: int, columns: int, itemsize: int
+    ) -> Iterator[tuple[int, int, FloatArray]]:
+        """(first output row, number of rows, their patches), a few rows at a time.
+
+        Patches of a pointwise window are the plane itself, the others fit the scratch
+        memory.
+        """
+        view, groups, line = self.window, self.groups, columns * padded.shape[3]
+        k = self.in_channels // groups * math.prod(view.kernel)
+        if view.pointwise:
+            yield 0, rows, padded.reshape(groups, k, rows * line)
+            return
+        step = max(1, SCRATCH // max(1, groups * k * line * itemsize))
         for row in range(0, rows, step):
-            yield row, min(step, rows - row)
+            count = min(step, rows - row)
+            yield row, count, unfold(padded, view, groups, row, count, columns)
 
     def columns(self, x: FloatArray) -> FloatArray:
         """What each weight is multiplied with: patches (groups, K, positions, N)."""
@@ -157,16 +167,16 @@ class Convolution(Layer):
 
     def forward(self, x: FloatArray, mode: Mode = EVAL) -> FloatArray:
         """(in, [H,] W, N) -> (out, [H',] W', N)."""
-        padded = self.window.pad(planes(x))
-        _, height, width, batch = planes(x).shape
+        plane = planes(x)
+        _, height, width, batch = plane.shape
         rows, columns = self.window.output(self.kind, height, width)
-        self._padded, self._plane = padded, (height, width)
+        padded = self._padded = self.window.pad(plane)
+        self._plane = height, width
         weight, bias = self._matrix(), self.params.get("bias")
-        groups, out, k = weight.shape
+        groups, out, _ = weight.shape
         kind, line = np.result_type(weight, padded), columns * batch
         y = np.empty((groups, out, rows * line), kind)
-        for row, count in self._row_blocks(rows, groups * k * line * kind.itemsize):
-            patches = unfold(padded, self.window, groups, row, count, columns)
+        for row, count, patches in self._blocks(padded, rows, columns, kind.itemsize):
             here = y[:, :, row * line : (row + count) * line]
             np.matmul(weight, patches, out=here)
             if bias is not None:
@@ -191,17 +201,17 @@ class Convolution(Layer):
         """Gradients of the parameters and, added up in `d_padded`, of the input."""
         padded, view, weight = self._padded, self.window, self._matrix()
         _, rows, columns, batch = planes(dy).shape
-        groups, out, k = weight.shape
+        groups, out, _ = weight.shape
         kind, line = np.result_type(weight, padded, dy), columns * batch
         delta = dy.reshape(groups, out, rows * line)
         grad = np.zeros(weight.shape, kind)
-        for row, count in self._row_blocks(rows, groups * k * line * kind.itemsize):
-            patches = unfold(padded, view, groups, row, count, columns)
+        for row, count, patches in self._blocks(padded, rows, columns, kind.itemsize):
             here = delta[:, :, row * line : (row + count) * line]
             grad += here @ patches.transpose(0, 2, 1)
             if d_padded is not None:
-                # What the patches held is used up; their gradient takes the same place.
-                reuse = patches if patches.dtype == kind else None
+                # What unfolded patches held is used up; their gradient takes its place.
+                scratch = patches.dtype == kind and not view.pointwise
+                reuse = patches if scratch else None
                 back = np.matmul(weight.transpose(0, 2, 1), here, out=reuse)
                 fold(back, d_padded, view, row, (count, columns, batch))
         self.grads["weight"] = grad.reshape(self.params["weight"].shape)

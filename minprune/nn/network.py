@@ -6,6 +6,7 @@ samples are columns.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -31,6 +32,9 @@ FORMAT = 1
 
 BATCH = 256
 """Samples that inference takes through the network at a time."""
+
+LINE = 16
+"""Entries of a line of the cache, in single precision."""
 
 
 class Network:
@@ -168,10 +172,15 @@ class Network:
         come flat, a flat sample as an image.
         """
         x = self._samples(x)
-        inside = batch_array((*self.input_shape, len(x)), self.dtype)
-        np.multiply(np.moveaxis(x, 0, -1), self.scale[..., None], out=inside)
+        # Rows a little longer than a sample: a power of two between them would send
+        # all samples to the same few lines of the cache when they are turned.
+        size = math.prod(self.input_shape)
+        lines = np.empty((len(x), size + LINE), self.dtype)[:, :size].reshape(x.shape)
+        np.multiply(x, self.scale, out=lines)
         if self.offset.any():
-            inside += self.offset[..., None]
+            lines += self.offset
+        inside = batch_array((*self.input_shape, len(x)), self.dtype)
+        np.copyto(inside, np.moveaxis(lines, 0, -1))
         return inside
 
     def _samples(self, x: AnyArray) -> AnyArray:

@@ -18,6 +18,13 @@ from minprune.nn.layer import (
 )
 
 
+def _in_place(operation: np.ufunc, y: FloatArray, values: FloatArray) -> FloatArray:
+    """The operation in the memory of `y`, unless a complex step makes it wider."""
+    same = y.dtype.kind == values.dtype.kind
+    result: FloatArray = operation(y, values, out=y if same else None)
+    return result
+
+
 @register("BatchNorm")
 class BatchNorm(Layer):
     r"""Batch normalization over every axis but the channels.
@@ -107,23 +114,22 @@ class BatchNorm(Layer):
                     f"BatchNorm: {count} values per channel in training; a variance "
                     f"needs at least 2, so use a larger batch or evaluation mode"
                 )
-            mean = x.mean(axis=rest)
-            centered = x - self._along(mean, x)
-            variance = (centered * centered).mean(axis=rest)
-            self._remember(mean.real, variance.real * (count / (count - 1)))
+            mean = x.mean(axis=rest, keepdims=True)
+            y = x - mean
+            variance = (y * y).mean(axis=rest, keepdims=True)
+            unbiased = variance.real * (count / (count - 1))
+            self._remember(mean.real.reshape(-1), unbiased.reshape(-1))
         else:
-            mean, variance = self.buffers["running_mean"], self.buffers["running_var"]
-        self._x, self._mean = x, self._along(mean, x)
-        self._inverse = self._along(1 / np.sqrt(variance + self.eps), x)
-        scale, shift = self._inverse, np.zeros(1, x.dtype)
+            mean = self._along(self.buffers["running_mean"], x)
+            variance = self._along(self.buffers["running_var"], x)
+            y = x - mean
+        inverse = scale = 1 / np.sqrt(variance + self.eps)
+        self._x, self._mean, self._inverse = x, mean, inverse
         if self.params:
-            scale = scale * self._along(self.params["weight"], x)
-            shift = self._along(self.params["bias"], x)
-        # One array, three passes: this is memory traffic and little else.
-        y = np.empty(x.shape, np.result_type(x, self._mean, scale, shift))
-        np.subtract(x, self._mean, out=y)
-        y *= scale
-        y += shift
+            scale = inverse * self._along(self.params["weight"], x)
+        y = _in_place(np.multiply, y, scale)
+        if self.params:
+            y = _in_place(np.add, y, self._along(self.params["bias"], x))
         return as_given(y, x)
 
     def backward(self, dy: FloatArray) -> FloatArray:

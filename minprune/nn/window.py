@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from minprune._check import AnyArray, FloatArray, positive_int
 from minprune.nn.layer import Shape, misfit
@@ -68,24 +69,42 @@ class Window:
         (top, _), (left, _) = self.padding
         return padded[:, top : top + height, left : left + width]
 
+    @property
+    def pointwise(self) -> bool:
+        """Whether every position sees itself alone: its patches are the plane."""
+        (kh, kw), (sh, sw), around = self.kernel, self.stride, self.padding
+        return kh == kw == sh == sw == 1 and around == ((0, 0), (0, 0))
+
+    def patches(
+        self, padded: AnyArray, first_row: int, rows: int, columns: int
+    ) -> AnyArray:
+        """What every tap sees, (C, kh, kw, rows, columns, N): a view, no copy.
+
+        For `rows` output rows from `first_row` on; entries under several windows appear
+        several times.
+        """
+        (sh, sw), (dh, dw) = self.stride, self.dilation
+        channels, height, width, batch = padded.shape
+        last = (first_row + rows - 1) * sh, (columns - 1) * sw
+        if last[0] + self.reach[0] > height or last[1] + self.reach[1] > width:
+            raise IndexError(
+                f"patches of {rows} rows from {first_row} on and {columns} columns "
+                f"reach beyond a plane of {(height, width)}"
+            )
+        c, h, w, n = padded.strides
+        return as_strided(
+            padded[:, first_row * sh :],
+            (channels, *self.kernel, rows, columns, batch),
+            (c, dh * h, dw * w, sh * h, sw * w, n),
+        )
+
     def taps(
         self, padded: AnyArray, first_row: int, rows: int, columns: int
     ) -> Iterator[tuple[int, int, AnyArray]]:
         """(kh, kw, view of what this tap sees), for a range of output rows."""
-        (kh, kw), (sh, sw), (dh, dw) = self.kernel, self.stride, self.dilation
-        for i in range(kh):
-            top = first_row * sh + i * dh
-            for j in range(kw):
-                left = j * dw
-                yield (
-                    i,
-                    j,
-                    padded[
-                        :,
-                        top : top + (rows - 1) * sh + 1 : sh,
-                        left : left + (columns - 1) * sw + 1 : sw,
-                    ],
-                )
+        seen = self.patches(padded, first_row, rows, columns)
+        for i, j in np.ndindex(*self.kernel):
+            yield i, j, seen[:, i, j]
 
 
 def pair(kind: str, name: str, value: Size, axes: int, minimum: int = 1) -> Pair:
