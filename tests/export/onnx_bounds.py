@@ -47,7 +47,7 @@ def _walk(name, layer, values, x):
         case nn.Dropout():
             return x
         case nn.Flatten():
-            return x.reshape(-1, x.shape[-1])
+            return layer.forward(x)
         case Recurrent():
             return np.moveaxis(values[here], 0, -1)  # see check_scan
     ways = [_walk(below[k], child, values, x) for k, child in layer.children.items()]
@@ -182,8 +182,8 @@ def check_steps(small, names, values):
 
 
 def _planes(levels, batch):
-    """A value as (size, N)."""
-    return np.asarray(levels).reshape(batch, -1).T.astype(np.int64)
+    """A value as (size, N), in levels from -128 on."""
+    return np.asarray(levels).reshape(batch, -1).T.astype(np.int64) - 128
 
 
 def real_levels(small, step, inputs):

@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.oracles.protobuf import fields
 
-TYPES = {1: np.float32, 3: np.int8, 6: np.int32, 7: np.int64}
+TYPES = {1: np.float32, 2: np.uint8, 6: np.int32, 7: np.int64}
 
 
 def read(data):
@@ -182,10 +182,11 @@ def along(numbers, x, axis):
 
 
 def quantize(x, scale, zero):
-    return np.clip(np.rint(x / scale) + zero, -128, 127).astype(np.int8)
+    return np.clip(np.rint(x / scale) + zero, 0, 255).astype(np.uint8)
 
 
-def dequantize(x, scale, zero=0, axis=1):
+def dequantize(x, scale, zero=None, axis=1):
+    zero = 0 if zero is None else along(zero, x, axis)
     return (x.astype(scale.dtype) - zero) * along(scale, x, axis)
 
 

@@ -50,7 +50,7 @@ FIELDS = {
 }
 """The fields in use, by message, with their numbers in [2]_."""
 
-DATA_TYPES = {"float32": 1, "int8": 3, "int32": 6, "int64": 7}
+DATA_TYPES = {"float32": 1, "uint8": 2, "int32": 6, "int64": 7}
 """``TensorProto.DataType`` in [2]_."""
 
 ATTRIBUTE_TYPES = {"f": 1, "i": 2, "s": 3, "ints": 7}
