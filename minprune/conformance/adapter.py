@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from minprune._check import BoolArray, FloatArray
 
@@ -115,6 +116,25 @@ class Toolkit:
     def score(self, criterion: str, evidence: Mapping[str, FloatArray]) -> FloatArray:
         """Score one layer by a criterion of the catalog; the higher is kept."""
         raise Unsupported("scores")
+
+    def solve(
+        self,
+        criterion: str,
+        evidence: Mapping[str, FloatArray],
+        options: Mapping[str, Any],
+    ) -> tuple[BoolArray, FloatArray]:
+        """Prune one layer by a solver of the catalog: the mask, the moved weight.
+
+        Parameters
+        ----------
+        criterion : str
+            Name of the solver.
+        evidence : mapping of str to ndarray
+            What its card asks for.
+        options : mapping
+            What it takes beside: ``count``, ``keep`` and ``group``, ``mask``, ...
+        """
+        raise Unsupported("solvers")
 
     def forward(self, weight: FloatArray, mask: BoolArray, x: FloatArray) -> FloatArray:
         """(N, in) -> (N, out): a pruned linear layer without bias."""

@@ -13,12 +13,16 @@ Examples
 (['scores', 'sparsity'], 4)
 """
 
+from collections.abc import Iterable
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from minprune.conformance import cases
+
+BASIC = ("weight", "grad", "hess_diag", "fisher_diag", "input_norm")
+"""Evidence that criteria most often ask for."""
 
 
 def _st() -> Any:
@@ -178,14 +182,22 @@ def frames() -> Any:
     ).map(build)
 
 
-def evidence() -> Any:
-    """Evidence of one linear layer, by name."""
+def evidence(needs: Iterable[str] = BASIC, **sizes: int) -> Any:
+    """Evidence of one layer, by name.
 
-    def build(rng: Any, rows: int, columns: int) -> dict[str, Any]:
-        return {"given": cases.evidence(rng, (rows, columns))}
+    Parameters
+    ----------
+    needs : iterable of str
+        Which, as the cards of the catalog name it.
+    **sizes : int
+        Lengths of axes that are not to be drawn, as in `cases.CONV`.
+    """
 
-    side = _st().integers(1, 6)
-    return _seeded(build, rows=side, columns=side)
+    def build(rng: Any, **drawn: int) -> dict[str, Any]:
+        return {"given": cases.evidence(rng, needs, drawn | sizes)}
+
+    side = _st().integers(2, 4)
+    return _seeded(build, **{"out": side, "in": side})
 
 
 def layers() -> Any:

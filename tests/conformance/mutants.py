@@ -83,9 +83,11 @@ class Correct(Toolkit):
         return definition.schedule(curve, step, final, begin, end, frequency, initial)
 
     def score(self, criterion, evidence):
-        from minprune.conformance.checks.scores import FORMULAS
+        return definition.score(criterion, evidence)[0].copy()
 
-        return FORMULAS[criterion][1](**evidence)
+    def solve(self, criterion, evidence, options):
+        mask, weight, _ = definition.solve(criterion, evidence, options)
+        return mask.copy(), weight.copy()
 
     def forward(self, weight, mask, x):
         return x @ (weight * mask).T

@@ -109,6 +109,10 @@ def test_a_check_that_no_bug_here_fails_can_fail(name):
                 array += 1
             return next(iter(evidence.values())) * 1.5
 
+        def solve(self, criterion, evidence, options):
+            mask, weight = super().solve(criterion, evidence, options)
+            return mask, weight + 1
+
         def forward(self, weight, mask, x):
             weight += 1
             return x @ weight.T
@@ -170,10 +174,13 @@ def test_a_search_shrinks_its_counterexample_and_prints_it_as_numbers():
     assert again == report
 
 
-def test_a_search_of_a_correct_toolkit_finds_nothing():
-    report = run(mutants.Correct(), max_examples=25)
+@pytest.mark.parametrize(
+    ("chapter", "examples"), [*((chapter, 25) for chapter in "MPASFW"), ("C", 2)]
+)
+def test_a_search_of_a_correct_toolkit_finds_nothing(chapter, examples):
+    report = run(mutants.Correct(), clause=chapter, max_examples=examples)
     assert report.ok, report
-    assert len(report.findings) >= 25
+    assert report.findings
 
 
 @pytest.mark.parametrize(

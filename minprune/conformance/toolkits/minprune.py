@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -87,6 +88,16 @@ class Adapter(Toolkit):
         score: FloatArray = CATALOG[criterion].function(**evidence)
         return score
 
+    def solve(
+        self,
+        criterion: str,
+        evidence: Mapping[str, FloatArray],
+        options: Mapping[str, Any],
+    ) -> tuple[BoolArray, FloatArray]:
+        """See `Toolkit.solve`."""
+        mask, weight = CATALOG[criterion].function(**evidence, **options)
+        return mask, weight
+
     def forward(self, weight: FloatArray, mask: BoolArray, x: FloatArray) -> FloatArray:
         """See `Toolkit.forward`."""
         return self._layer(weight, mask).forward(np.ascontiguousarray(x.T)).T
@@ -118,7 +129,7 @@ class Adapter(Toolkit):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "net.safetensors"
             store.save(net, path)
-            back = store.load(path)
+            back = store.load_network(path)
         return back.weights()["0.weight"], back.masks()["0.weight"]
 
     def shrink(
