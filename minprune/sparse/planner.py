@@ -288,19 +288,23 @@ class Planner:
 
     def relu(self, layer: Layer, name: str, view: View) -> View:
         """Fused into the operation that made the view, unless others read it too."""
+        code = RELUS[layer.kind]
         last = self.operations[-1]
         if not view.shared and getattr(last, "y", None) == view.at:
-            if isinstance(last, self.program.Product):
+            if isinstance(last, self.program.Move) and not last.relu:
+                self.operations[-1] = last._replace(relu=code)
+                return view
+            if code == 1 and isinstance(last, self.program.Product):
                 fused = last._replace(frame=last.frame._replace(relu=1))
                 self.operations[-1] = fused
                 return view
-            if isinstance(
-                last, self.program.Column | self.program.Blocks | self.program.Move
+            if code == 1 and isinstance(
+                last, self.program.Column | self.program.Blocks
             ):
                 self.operations[-1] = last._replace(relu=1)
                 return view
         made = self.place(view.channels, view.rows, view.columns)
-        self.move(view, made, relu=1)
+        self.move(view, made, relu=code)
         return made
 
     def batch_norm(self, layer: Layer, name: str, view: View) -> View:
@@ -401,6 +405,9 @@ class Planner:
         return _shared(made)
 
 
+RELUS = {"ReLU": 1, "ReLU6": 6}
+"""What `program.Move` calls them."""
+
 Writer = Callable[[Planner, Layer, str, View], View]
 
 WRITERS: dict[str, Writer] = {
@@ -414,6 +421,7 @@ WRITERS: dict[str, Writer] = {
     "SparseConv1d": Planner.convolution,
     "SparseConv2d": Planner.convolution,
     "ReLU": Planner.relu,
+    "ReLU6": Planner.relu,
     "BatchNorm": Planner.batch_norm,
     "MaxPool1d": Planner.pool,
     "MaxPool2d": Planner.pool,

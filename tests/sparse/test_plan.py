@@ -33,9 +33,11 @@ def every_layer():
         nn.AvgPool2d(2, stride=1),
         nn.Conv2d(9, 6, 2, groups=3),
         nn.Residual(nn.Sequential(nn.Conv2d(6, 6, 3, padding=1, groups=6))),
+        nn.ReLU6(),
         nn.Flatten(),
         nn.Linear(24, 7),
         nn.ReLU(),
+        nn.ReLU6(),
         nn.Linear(7, 5),
     )
     net = nn.Network(root, (3, 14, 12), scale=0.5, offset=0.1, seed=1)
@@ -174,3 +176,12 @@ def test_what_cannot_be_planned_is_refused():
         run(np.ones((2, 4)))
     with pytest.raises(ValueError, match=r"out is float64 of shape \(2, 3\)"):
         run(np.ones((2, 300)), np.empty((2, 3)))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_relu6_cuts_on_both_sides_and_lets_nan_through(batch):
+    root = nn.Sequential(nn.ReLU6(), nn.ReLU())
+    net = nn.Network(root, (5,), seed=0)
+    row = np.array([-2.0, 3.0, 6.0, 9.0, np.nan], np.float32)
+    got = sparse.compile(net, batch=batch)(np.tile(row, (batch, 1)))
+    assert_array_equal(got, np.tile([0, 3, 6, 6, np.nan], (batch, 1)))

@@ -52,6 +52,7 @@ class Move(NamedTuple):
     """Place of a scale for each channel, a shift for each behind it; -1 for neither."""
     add: int = 0
     relu: int = 0
+    """1 cuts off below 0, 6 (of ReLU6) above 6 as well; 0 neither."""
     code: int = MOVE
 
 
@@ -262,6 +263,7 @@ def move(operands: IntArray, constants: FloatArray, arena: FloatArray) -> None:
     y, y_channel, y_row, y_column = operands[4], operands[5], operands[6], operands[7]
     channels, rows, columns, lanes = operands[8:12]
     scale, add, relu = operands[12], operands[13] != 0, operands[14] != 0
+    most = arena.dtype.type(6 if operands[14] == 6 else np.inf)
     if x_column == lanes and y_column == lanes:  # positions follow without a gap
         columns, lanes = 1, columns * lanes
     for c in range(channels):
@@ -280,7 +282,7 @@ def move(operands: IntArray, constants: FloatArray, arena: FloatArray) -> None:
                     value = source[n] * by + plus
                     if add:
                         value += target[n]
-                    target[n] = cut(value) if relu else value
+                    target[n] = cut(value, most) if relu else value
 
 
 @part
@@ -366,6 +368,6 @@ def larger(old: float, new: float) -> float:
 
 
 @part
-def cut(value: float) -> float:
-    """max(value, 0); a NaN stays a NaN."""
-    return value * 0 if value < 0 else value
+def cut(value: float, most: float) -> float:
+    """The value between 0 and `most`; a NaN stays a NaN."""
+    return most if value > most else value * 0 if value < 0 else value
