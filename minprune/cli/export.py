@@ -1,4 +1,4 @@
-"""minprune export: a saved network as C source, or in integers."""
+"""minprune export: a saved network as C source, as ONNX, or in integers."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 SUMMARY = "Write a saved network for a device, in float32 or in int8."
 EXAMPLE = (
     "minprune export pruned.safetensors --to c --data digits --name net -o DIR\n  "
+    "minprune export pruned.safetensors --to onnx -o net.onnx\n  "
     "minprune export pruned.safetensors --to safetensors --data digits "
     "-o int8.safetensors"
 )
@@ -25,10 +26,10 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("net", metavar="NET", help="a file written by minprune")
     parser.add_argument(
         "--to",
-        choices=["c", "safetensors"],
+        choices=["c", "onnx", "safetensors"],
         default="c",
-        help="c: two files of C99 in a folder; safetensors: an int8 file for the "
-        "players and for minprune itself (c)",
+        help="c: two files of C99 in a folder; onnx: one file for run times that read "
+        "it; safetensors: an int8 file for the players and for minprune itself (c)",
     )
     parser.add_argument(
         "-o", "--output", required=True, metavar="PATH", help="folder, or file"
@@ -66,6 +67,11 @@ def options(parser: argparse.ArgumentParser) -> None:
         default="speed",
         help="what the encoding of each layer is chosen for (speed)",
     )
+    parser.add_argument(
+        "--lengths",
+        action="store_true",
+        help="onnx: take the true lengths of sequences as a second input",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
     model, accuracy = _model(args)
     if args.to == "safetensors":
         return _save(args, model, accuracy)
+    if args.to == "onnx":
+        return _write_onnx(args, model, accuracy)
     return _write_c(args, model, accuracy)
 
 
@@ -131,6 +139,40 @@ def _save(
         as_json(result)
         return 0
     print(f"{'arrays:':<10}{count.file_bytes:,} bytes, sparsity {count.sparsity:.4f}")
+    if accuracy:
+        print(f"{'accuracy:':<10}{accuracy[0]:.4f} float32, {accuracy[1]:.4f} int8")
+    print(f"{'written:':<10}{args.output}")
+    return 0
+
+
+def _write_onnx(
+    args: argparse.Namespace,
+    model: "Network | QuantizedNetwork",
+    accuracy: list[float],
+) -> int:
+    """One file of ONNX, and its size."""
+    from minprune.cli._options import writable
+    from minprune.cli._show import as_json
+    from minprune.export import onnx
+
+    written = onnx.write(model, writable(args.output), lengths=args.lengths)
+    result = {
+        "net": args.net,
+        "type": written.dtype,
+        "output": args.output,
+        "bytes": written.bytes,
+        "nodes": written.nodes,
+        "opset": onnx.OPSET,
+    }
+    if accuracy:
+        result |= {"float_accuracy": accuracy[0], "int8_accuracy": accuracy[1]}
+    if args.json:
+        as_json(result)
+        return 0
+    print(
+        f"{'file:':<10}{written.bytes:,} bytes of {written.dtype}, pruned weights too"
+    )
+    print(f"{'graph:':<10}{written.nodes} nodes, operators of version {onnx.OPSET}")
     if accuracy:
         print(f"{'accuracy:':<10}{accuracy[0]:.4f} float32, {accuracy[1]:.4f} int8")
     print(f"{'written:':<10}{args.output}")

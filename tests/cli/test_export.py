@@ -1,4 +1,4 @@
-"""minprune export writes C, prints what was chosen, and refuses before it writes."""
+"""minprune export prints what was chosen, and refuses before it writes."""
 
 
 def test_export_writes_both_files_and_says_what_was_chosen(
@@ -25,3 +25,23 @@ def test_a_bad_name_is_refused(run, dense, tmp_path):
     assert status == 2
     assert "expected a C identifier" in err
     assert not (tmp_path / "out").exists()
+
+
+def test_export_writes_onnx_in_both_types(run_json, run, dense, tmp_path):
+    for words, dtype in (((), "float32"), (("--data", "digits"), "int8")):
+        path = tmp_path / f"{dtype}.onnx"
+        found = run_json("export", dense, "--to", "onnx", "-o", path, *words)
+        assert found["type"] == dtype
+        assert found["bytes"] == path.stat().st_size
+    assert abs(found["float_accuracy"] - found["int8_accuracy"]) < 0.02
+    status, out, _ = run("export", dense, "--to", "onnx", "-o", tmp_path / "net.onnx")
+    assert status == 0
+    assert "bytes of float32, pruned weights too" in out
+
+
+def test_lengths_that_no_layer_reads_are_refused(run, dense, tmp_path):
+    path = tmp_path / "net.onnx"
+    status, _, err = run("export", dense, "--to", "onnx", "-o", path, "--lengths")
+    assert status == 2
+    assert "no layer is recurrent" in err
+    assert not path.exists()
