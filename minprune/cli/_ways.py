@@ -10,6 +10,11 @@ Found = dict[str, Any]
 Way = Callable[[Any, Any, argparse.Namespace, Any], tuple[Any, Found]]
 
 
+OF_WEIGHTS = ("block", "keep", "group")
+OF_CHANNELS = ("cost", "min_keep", "multiple_of")
+"""Options of one side only."""
+
+
 def way(args: argparse.Namespace) -> Way:
     """The function that prunes as the options say; ValueError if they contradict."""
     whole = args.granularity in ("filter", "channel")
@@ -55,10 +60,11 @@ def _fits(args: argparse.Namespace, whole: bool) -> None:
             f"--masked keeps the shapes where whole channels go; --granularity is "
             f"{args.granularity}, which keeps them anyway"
         )
-    for name in ("block", "keep", "group"):
-        if whole and getattr(args, name) is not None:
+    for name in OF_WEIGHTS if whole else OF_CHANNELS:
+        if getattr(args, name) is not None:
             raise ValueError(
-                f"--{name} does not go with --granularity {args.granularity}"
+                f"--{name.replace('_', '-')} does not go with --granularity "
+                f"{args.granularity}"
             )
 
 
@@ -83,8 +89,19 @@ def without_channels(
     """The network without some of its channels, or with these masked."""
     from minprune import nn, prune, structure
 
+    costs = {
+        "weights": structure.weights,
+        "bytes": structure.stored_bytes,
+        "macs": structure.multiply_adds,
+    }
     channels = prune.Channels(
-        args.criterion, args.granularity, scope=args.scope, seed=args.seed
+        args.criterion,
+        args.granularity,
+        cost=costs.get(args.cost),
+        scope=args.scope,
+        min_keep=1 if args.min_keep is None else args.min_keep,
+        multiple_of=1 if args.multiple_of is None else args.multiple_of,
+        seed=args.seed,
     )
     if args.schedule == "cubic":
         gradual = prune.GradualChannels(channels, sparsity=args.sparsity)

@@ -49,6 +49,19 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="for filter and channel: keep the shapes, and zeros in them",
     )
     parser.add_argument(
+        "--cost",
+        choices=["units", "weights", "bytes", "macs"],
+        help="for filter and channel: what --sparsity is a share of (units)",
+    )
+    parser.add_argument(
+        "--min-keep", type=int, help="for filter and channel: units that stay (1)"
+    )
+    parser.add_argument(
+        "--multiple-of",
+        type=int,
+        help="for filter and channel: kept counts divide by it (1)",
+    )
+    parser.add_argument(
         "--max-drop",
         type=float,
         help="instead of --sparsity: prune and recover as far as validation may fall, "

@@ -49,6 +49,29 @@ def test_prune_takes_out_as_many_units_as_asked(
     assert found["macs"] == kept
 
 
+@pytest.mark.parametrize("cost", ["weights", "bytes", "macs"])
+def test_a_share_of_a_cost_is_reached_in_whole_lanes(run_json, dense, tmp_path, cost):
+    path = tmp_path / "small.safetensors"
+    found = run_json(
+        *("prune", dense, "--data", "digits", "--criterion", "l1_norm", "-o", path),
+        *("--granularity", "filter", "--scope", "network", "--sparsity", "0.6"),
+        *("--cost", cost, "--multiple-of", 8, "--min-keep", 24, "--epochs", 0),
+    )
+    whole, small = minprune.load(dense), minprune.load(path)
+    measure = {
+        "weights": structure.weights,
+        "bytes": structure.stored_bytes,
+        "macs": structure.multiply_adds,
+    }[cost]
+    gone = 1 - measure(small) / measure(whole)
+    # One more step of eight units would be a twentieth of the network or so.
+    assert 0.5 < gone <= 0.6
+    fc1, fc2, _ = (len(w) for w in small.weights().values())
+    assert fc1 % 8 == fc2 % 8 == 0
+    assert min(fc1, fc2) >= 24
+    assert found["weights"] == structure.weights(small)
+
+
 def test_masked_keeps_the_shapes_and_computes_the_same(run_json, dense, tmp_path):
     words = ("prune", dense, "--data", "digits", "--criterion", "l2_norm")
     words += ("--granularity", "filter", "--sparsity", "0.5", "--epochs", 0)
@@ -79,6 +102,8 @@ def test_what_does_not_score_channels_is_refused_in_one_line(run, dense, tmp_pat
     [
         (("--masked",), "--masked keeps the shapes where whole channels go"),
         (("--granularity", "filter", "--block", "4x1"), "--block does not go with"),
+        (("--multiple-of", "8"), "--multiple-of does not go with --granularity weight"),
+        (("--cost", "macs"), "--cost does not go with --granularity weight"),
     ],
 )
 def test_options_that_say_nothing_are_refused(run, dense, tmp_path, words, message):
