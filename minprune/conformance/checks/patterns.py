@@ -23,6 +23,8 @@ def grouped(rng: Rng) -> Iterator[Case]:
         }
     yield {"scores": rng.normal(size=(8, 3)), "keep": 2, "group": 4, "axis": 0}
     yield {"scores": rng.normal(size=(3, 8, 2, 2)), "keep": 2, "group": 4, "axis": 1}
+    for shape in ((4, 8), (3, 8, 2, 2)):  # as magnitudes are
+        yield {"scores": rng.random(shape), "keep": 1, "group": 4, "axis": 1}
 
 
 @check("P.7", grouped, strategies.group_requests)

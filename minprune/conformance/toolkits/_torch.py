@@ -39,6 +39,16 @@ def linear(weight: FloatArray) -> Any:
     return layer
 
 
+def layer(weight: FloatArray) -> Any:
+    """A linear or a convolution layer without bias that holds a copy of the weight."""
+    if weight.ndim == 2:
+        return linear(weight)
+    out, into, *window = weight.shape
+    made = torch.nn.Conv2d(into, out, window, bias=False)
+    made.weight = torch.nn.Parameter(tensor(weight))
+    return made
+
+
 def forward(layer: Any, x: FloatArray) -> Any:
     """What the layer computes."""
     return array(layer(tensor(x)))
