@@ -75,13 +75,25 @@ def shown(value: Any) -> str:
     return repr(value)
 
 
+LONGEST = 1000
+"""Characters of a value that a message shows: weights of a whole network help nobody,
+and the command that repeats the finding draws them again."""
+
+
+def numbers(case: Case) -> str:
+    """A case as lines to paste."""
+    lines = {name: shown(value) for name, value in case.items()}
+    return "".join(
+        f"\n  {name} = "
+        + (text if len(text) <= LONGEST else f"... ({len(text)} characters)")
+        for name, text in lines.items()
+    )
+
+
 def expect(holds: bool, message: str, **case: Any) -> None:
     """Raise `Deviation` unless `holds`, with the numbers that show it."""
     if not holds:
-        numbers = "".join(
-            f"\n  {name} = {shown(value)}" for name, value in case.items()
-        )
-        raise Deviation(message + numbers)
+        raise Deviation(message + numbers(case))
 
 
 def same_mask(got: Any, want: Any, message: str, **case: Any) -> None:

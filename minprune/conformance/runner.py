@@ -16,6 +16,7 @@ from minprune.conformance.registry import (
     Check,
     Deviation,
     Raised,
+    numbers,
 )
 from minprune.conformance.report import Finding, Report
 from minprune.conformance.verdict import verdict
@@ -110,7 +111,7 @@ def run_one(
     try:
         toolkit.begin()
         if max_examples:
-            _search(toolkit, check, seed, max_examples)
+            lacking = _search(toolkit, check, seed, max_examples)
         else:
             lacking = _every_case(toolkit, check, seed)
     except Unsupported as why:
@@ -122,7 +123,7 @@ def run_one(
         return Finding(check.name, check.clause, "failed", message, repeat)
     except (Broken, Raised) as why:
         return Finding(check.name, check.clause, "broken", str(why), repeat)
-    except Exception as why:  # the adapter's own error is a finding, not our crash
+    except Exception as why:  # of `begin`: also a finding, not our crash
         message = f"{type(why).__name__}: {why}"
         return Finding(check.name, check.clause, "broken", message, repeat)
     if reason is not None:
@@ -130,27 +131,53 @@ def run_one(
     return Finding(check.name, check.clause, "passed", lacking)
 
 
-def _every_case(toolkit: Toolkit, check: Check, seed: int) -> str:
-    """The seeded cases; says how many of them the toolkit lacks, raises if all."""
-    asked, lacking = 0, []
-    for case in check.cases(stream(seed, "conformance", check.name)):
-        asked += 1
+class _Asked:
+    """Puts cases to a toolkit, and counts those that it lacks."""
+
+    def __init__(self, toolkit: Toolkit, check: Check) -> None:
+        self.toolkit, self.check = toolkit, check
+        self.asked = 0
+        self.lacking: list[str] = []
+
+    def put(self, case: Case) -> None:
+        """One case. An error of the toolkit is told with the numbers that raise it."""
+        self.asked += 1
         try:
-            check.body(toolkit, **case)
+            self.check.body(self.toolkit, **case)
         except Unsupported as why:
-            lacking.append(str(why))
-    if lacking and len(lacking) == asked:
-        raise Unsupported(lacking[0])
-    return (
-        f"{len(lacking)} of {asked} cases unsupported: {lacking[0]}" if lacking else ""
-    )
+            self.lacking.append(str(why))
+        except (Deviation, Broken):
+            raise
+        except Raised as why:
+            raise Raised(str(why) + numbers(case)) from why
+        except Exception as why:
+            name = type(why).__name__
+            raise Raised(f"{name}: {why}{numbers(case)}") from why
+
+    def said(self) -> str:
+        """How many cases the toolkit lacks; if it lacks all, that is raised."""
+        if not self.lacking:
+            return ""
+        if len(self.lacking) == self.asked:
+            raise Unsupported(self.lacking[0])
+        return (
+            f"{len(self.lacking)} of {self.asked} cases unsupported: {self.lacking[0]}"
+        )
 
 
-def _search(toolkit: Toolkit, check: Check, seed: int, max_examples: int) -> None:
+def _every_case(toolkit: Toolkit, check: Check, seed: int) -> str:
+    """The seeded cases."""
+    cases = _Asked(toolkit, check)
+    for case in check.cases(stream(seed, "conformance", check.name)):
+        cases.put(case)
+    return cases.said()
+
+
+def _search(toolkit: Toolkit, check: Check, seed: int, max_examples: int) -> str:
     """Draw cases and shrink what fails; the smallest failure is raised."""
     if check.strategy is None:
         raise Unsupported("this check has fixed cases and is not searched")
-    cases = check.strategy()
+    asked, cases = _Asked(toolkit, check), check.strategy()
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import seed as seeded
 
@@ -166,12 +193,12 @@ def _search(toolkit: Toolkit, check: Check, seed: int, max_examples: int) -> Non
     )
     @given(cases)
     def holds(case: Case) -> None:
-        copies = {
-            k: v.copy() if isinstance(v, np.ndarray) else v for k, v in case.items()
-        }
-        check.body(toolkit, **copies)
+        asked.put(
+            {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in case.items()}
+        )
 
     holds()
+    return asked.said()
 
 
 def _quiet() -> Any:
