@@ -12,6 +12,8 @@ from minprune.masks.count import Share, share
 from minprune.metrics import Count, count
 from minprune.nn.loss import Tasks
 from minprune.nn.network import Network
+from minprune.nn.train import Procedure, Run
+from minprune.prune.choice import Masks
 from minprune.prune.cut import Cut, Options
 from minprune.prune.edit import set_masks
 from minprune.prune.score import score
@@ -58,7 +60,7 @@ AGGREGATES: dict[str, Callable[[list[Scores], list[float]], Scores]] = {
 }
 
 
-class TaskShot:
+class TaskShot(Procedure):
     """Prune once, by scores of every task.
 
     Parameters
@@ -76,13 +78,19 @@ class TaskShot:
     **how
         As in `Cut`.
 
+    See Also
+    --------
+    OneShot : By the one loss of a network.
+
     Notes
     -----
+    In `minprune.nn.train` it acts before the first step, as `OneShot` does.
+
     The scores of a task are divided by their sum over the network, so that a loss in
     larger units does not outvote the others. The loss of a task gives no gradient to
-    the heads of others. For "worst", a task with labels
-    does as well as its share of right answers, one with numbers as well as the share of
-    the variance that it explains.
+    the heads of others. For "worst", a task with labels does as well as its share of
+    right answers, one with numbers as well as the share of the variance that it
+    explains.
     """
 
     def __init__(
@@ -103,11 +111,19 @@ class TaskShot:
     def run(self, net: Network, data: Dataset) -> TaskReport:
         """Prune a network in place; report every task before and after."""
         before = quality(net, data.val, self.tasks)
+        set_masks(net, self.masks(net, data))
+        return TaskReport(before, quality(net, data.val, self.tasks), count(net))
+
+    def begin(self, run: Run) -> None:
+        """See `Procedure.begin`."""
+        set_masks(run.net, self.masks(run.net, run.data), run.optimizer)
+
+    def masks(self, net: Network, data: Dataset) -> Masks:
+        """What stays, by the scores of all tasks together."""
         scores = [self._scores(net, data, name) for name in self.tasks.rows]
         ranks = [rank(net, data.val, self.tasks, name) for name in self.tasks.rows]
         together = self.aggregate(scores, ranks)
-        set_masks(net, self.cut.masks(net, data, self.sparsity, scores=together))
-        return TaskReport(before, quality(net, data.val, self.tasks), count(net))
+        return self.cut.masks(net, data, self.sparsity, scores=together)
 
     def _scores(self, net: Network, data: Dataset, task: str) -> Scores:
         """Scores by the loss of one task, as shares of their sum."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from minprune import masks, prune
+from tests.prune.cases import tasks
 
 EPOCHS, BATCH_SIZE = 3, 48
 PER_EPOCH = 192 // BATCH_SIZE
@@ -15,8 +16,8 @@ class Promise:
     """How a procedure is made, and what holds of it.
 
     `sparsity` gives, by the number of steps made, the exact share that is removed of
-    the whole prunable set with scope network, or of each layer; None where the method
-    reports what it has come to.
+    the whole prunable set with scope "network", of each layer with "layer", or of all
+    channels with "units"; None where the method reports what it has come to.
     """
 
     make: object
@@ -25,6 +26,8 @@ class Promise:
     networks: tuple[str, ...] = ("linear", "conv")
     regrows: bool = False
     """What was pruned before training may come back: the pattern itself evolves."""
+    integers: bool = True
+    """Whether the network has an eight-bit form."""
 
     def procedures(self):
         """New ones, as a list."""
@@ -63,6 +66,26 @@ PROMISES = {
             "taylor", sparsity="0.8", end=8, frequency=1, scope="layer"
         ),
         ramp("0.8", 8),
+    ),
+    "gradual, on chosen channels": Promise(
+        lambda: prune.Gradual("magnitude", sparsity="0.8", end=8, frequency=1),
+        ramp("0.8", 8),
+        scope="network",
+        networks=("gated",),
+        integers=False,
+    ),
+    "gradual channels": Promise(
+        lambda: prune.GradualChannels(
+            prune.Channels("l1_norm"), sparsity="0.5", end=8, frequency=1
+        ),
+        ramp("0.5", 8),
+        scope="units",
+    ),
+    "several tasks": Promise(
+        lambda: prune.TaskShot("taylor", sparsity="0.7", tasks=tasks()),
+        from_step(0, "0.7"),
+        scope="network",
+        networks=("heads",),
     ),
     "surgery": Promise(lambda: prune.Surgery(0.5)),
     "movement": Promise(

@@ -7,10 +7,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import minprune
-from minprune import nn, prune
+from minprune import nn, prune, structure
 from minprune.quantize import quantize
 from minprune.quantize.arithmetic import AffineNumbers
-from tests.prune.cases import NETWORKS, Watch, digits
+from tests.prune.cases import NETWORKS, SPECIAL, Watch, digits, learned
 from tests.prune.table import BATCH_SIZE, EPOCHS, PROMISES, STEPS
 
 ROWS = [
@@ -19,19 +19,24 @@ ROWS = [
     for network in promise.networks
 ]
 LASTING = [row for row in ROWS if not row.values[0].regrows]
+FIRST, LAST = (
+    [row for row in ROWS if row.values[1] == row.values[0].networks[place]]
+    for place in (0, -1)
+)
+"""One network for each procedure, where a test is worth no more seconds."""
+INTEGERS = [row for row in LAST if row.values[0].integers]
 COUNTED = [row for row in ROWS if row.values[0].sparsity is not None]
 
 
-def train(net, *procedures, seed=0, **given):
-    nn.train(
-        net,
-        digits(),
-        epochs=EPOCHS,
-        batch_size=BATCH_SIZE,
-        procedures=procedures,
-        seed=seed,
-        **given,
-    )
+def new(network):
+    return (NETWORKS | SPECIAL)[network]()
+
+
+def train(network, *procedures, net=None, **given):
+    """A network of this name, new unless one is given, after training."""
+    net = new(network) if net is None else net
+    given = {"epochs": EPOCHS, "batch_size": BATCH_SIZE} | learned(network) | given
+    nn.train(net, procedures=procedures, **given)
     return net
 
 
@@ -43,7 +48,7 @@ def trained(promise, network):
         return counts(run.net, promise.scope), zero_where_pruned(run.net)
 
     watch = Watch(look)
-    return train(NETWORKS[network](), *promise.procedures(), watch), watch.seen
+    return train(network, *promise.procedures(), watch), watch.seen
 
 
 def zero_where_pruned(net):
@@ -52,7 +57,11 @@ def zero_where_pruned(net):
 
 
 def counts(net, scope):
-    """Removed weights, of each layer or of all together, with the sizes."""
+    """How many are removed of how many: in each layer, in all, or of channels."""
+    if scope == "units":
+        sizes = [len(space) for space in structure.find_spaces(net).free().values()]
+        gone = [len(units) for units in structure.emptied(net).values()]
+        return [(sum(gone), sum(sizes))]
     masks = list(net.masks().values())
     if scope == "network":
         masks = [np.concatenate([mask.ravel() for mask in masks])]
@@ -75,10 +84,10 @@ def test_the_network_shows_zeros_where_it_is_pruned_after_every_step(promise, ne
     assert zero_where_pruned(net)
 
 
-@pytest.mark.parametrize(("promise", "network"), ROWS[::2])
+@pytest.mark.parametrize(("promise", "network"), FIRST)
 def test_the_same_seed_gives_the_same_bits(promise, network):
     first, _ = trained(promise, network)
-    second = train(NETWORKS[network](), *promise.procedures())
+    second = train(network, *promise.procedures())
     for name, array in first.parameters().items():
         assert_array_equal(array, second.parameters()[name])
     for name, mask in first.masks().items():
@@ -87,10 +96,10 @@ def test_the_same_seed_gives_the_same_bits(promise, network):
 
 @pytest.mark.parametrize(("promise", "network"), LASTING)
 def test_what_is_pruned_before_stays_pruned(promise, network):
-    net = NETWORKS[network]()
+    net = new(network)
     prune.OneShot("random", sparsity=0.2).run(net)
     gone = {name: ~mask for name, mask in net.masks().items()}
-    train(net, *promise.procedures())
+    train(network, *promise.procedures(), net=net)
     for name, mask in net.masks().items():
         assert not (mask & gone[name]).any()
 
@@ -110,7 +119,7 @@ def test_the_run_leaves_nothing_of_itself_behind(promise, network):
     """What comes out is an ordinary network: training on keeps the masks."""
     net = trained(promise, network)[0].copy()
     masks = net.masks()
-    nn.train(net, digits(), epochs=1, batch_size=96)
+    train(network, net=net, epochs=1, batch_size=96)
     for name, weight in net.weights().items():
         assert_array_equal(net.masks()[name], masks[name])
         assert (weight[~masks[name]] == 0).all()
@@ -135,17 +144,16 @@ class Kill(nn.Procedure):
 def test_killed_and_resumed_it_ends_in_the_same_bits(promise, network, tmp_path):
     whole, _ = trained(promise, network)
     checkpoint = nn.Checkpoint(tmp_path / "run.safetensors", every=2)
-    start = NETWORKS[network]
     with pytest.raises(Killed):
-        train(start(), *promise.procedures(), Kill(7), checkpoint=checkpoint)
-    net = train(start(), *promise.procedures(), Kill(0), checkpoint=checkpoint)
+        train(network, *promise.procedures(), Kill(7), checkpoint=checkpoint)
+    net = train(network, *promise.procedures(), Kill(0), checkpoint=checkpoint)
     for name, mask in whole.masks().items():
         assert_array_equal(net.masks()[name], mask)
     for name, array in whole.parameters().items():
         assert_array_equal(net.parameters()[name], array)
 
 
-@pytest.mark.parametrize(("promise", "network"), ROWS[::2])
+@pytest.mark.parametrize(("promise", "network"), INTEGERS)
 def test_the_sparsity_survives_eight_bit_integers(promise, network):
     net, _ = trained(promise, network)
     whole = quantize(net, digits().train.x[:64])

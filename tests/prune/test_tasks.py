@@ -1,6 +1,5 @@
 """Several tasks on one trunk: whose scores count, and what each loses."""
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -8,48 +7,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minprune import nn, prune
-from minprune.data import Split
 from minprune.prune import tasks as room
-from tests.prune.cases import digits
-
-SHAPE = (1, 8, 8)
-
-
-def two_tasks():
-    """The digit, and its mean gray: labels in column 0, a number in column 1."""
-
-    def both(split):
-        gray = split.x.reshape(len(split), -1).mean(axis=1)
-        # Further columns belong to no task; they make as many targets as outputs.
-        rest = np.zeros((len(split), 9))
-        return Split(split.x, np.column_stack([split.y, gray, rest]))
-
-    whole = digits()
-    return replace(
-        whole,
-        train=both(whole.train),
-        val=both(whole.val),
-        test=both(whole.test),
-        task="regression",
-        classes=tuple(str(i) for i in range(11)),
-    )
-
-
-def tasks():
-    return nn.Tasks(
-        rows={"digit": slice(0, 10), "gray": slice(10, 11)},
-        losses={"digit": nn.cross_entropy, "gray": nn.mean_squared_error},
-        columns={"digit": 0, "gray": slice(1, 2)},
-    )
+from tests.prune.cases import heads, tasks, two_tasks
 
 
 @cache
 def trained():
-    heads = nn.Heads({"digit": nn.Linear(12, 10), "gray": nn.Linear(12, 1)})
-    trunk = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.ReLU())
-    root = nn.Sequential({"trunk": trunk, "heads": heads})
-    whole = digits()
-    net = nn.Network(root, SHAPE, scale=whole.scale, offset=whole.offset, seed=0)
+    net = heads()
     nn.train(net, two_tasks(), epochs=20, optimizer=nn.Adam(1e-2), loss=tasks())
     return net
 
