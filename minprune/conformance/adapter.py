@@ -165,3 +165,28 @@ class Toolkit:
             Units to take out behind each layer but the last.
         """
         raise Unsupported("structured removal")
+
+    def compact(
+        self,
+        network: Mapping[str, Any],
+        x: FloatArray,
+        removed: Mapping[str, list[int]],
+    ) -> Mapping[str, Any]:
+        """A network without some units and all that is tied to them.
+
+        Parameters
+        ----------
+        network : mapping
+            A nested dict, as `definition.networks` writes networks down.
+        x : ndarray
+            Inputs, samples first, for toolkits that trace.
+        removed : mapping of str to list of int
+            Outputs to take out, by the name of the layer that makes them; what is tied
+            to them is for the toolkit to find.
+
+        Returns
+        -------
+        smaller : mapping
+            The same nested dict with smaller arrays.
+        """
+        raise Unsupported("structured removal from networks")

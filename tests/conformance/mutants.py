@@ -109,6 +109,9 @@ class Correct(Toolkit):
             for w, rows, columns in zip(weights, kept, before, strict=True)
         )
 
+    def compact(self, network, x, removed):
+        return definition.compact(network, x, removed)
+
 
 # How many go.
 
@@ -534,3 +537,56 @@ class NeighborTaken(Correct):
         small = list(super().shrink(weights, removed))
         small[1] = np.roll(small[1], 1, axis=1)
         return tuple(small)
+
+
+def leaf(net, name):
+    """A layer of a network that is written down, or None."""
+    if "children" not in net:
+        return net if net["name"] == name else None
+    found = (leaf(child, name) for child in net["children"])
+    return next((one for one in found if one is not None), None)
+
+
+class ConcatNotShifted(Correct):
+    """VainF/Torch-Pruning #146: behind a concat, other columns go than should."""
+
+    def compact(self, network, x, removed):
+        small = super().compact(network, x, removed)
+        if "c" in removed:
+            layer = leaf(small, "d")
+            layer["weight"] = np.roll(layer["weight"], 2, axis=1)
+        return small
+
+
+class FlattenedByChannel(Correct):
+    """VainF/Torch-Pruning #125, #268: one column goes for a channel of many places."""
+
+    def compact(self, network, x, removed):
+        small = super().compact(network, x, removed)
+        if leaf(network, "flat"):
+            rows = np.delete(leaf(network, "b")["weight"], removed["b"], axis=0)
+            leaf(small, "b")["weight"] = np.delete(rows, removed["a"], axis=1)
+        return small
+
+
+class GroupsAreKept(Correct):
+    """microsoft/nni #2666: a depthwise convolution keeps its number of groups."""
+
+    def compact(self, network, x, removed):
+        small = super().compact(network, x, removed)
+        layer, whole = leaf(small, "b"), leaf(network, "b")
+        layer["groups"] = whole.get("groups", 1)
+        return small
+
+
+class ShiftsStay(Correct):
+    """IntelLabs/distiller #36: batch norms are not thinned with their convolution."""
+
+    def compact(self, network, x, removed):
+        small = super().compact(network, x, removed)
+        for name in ("na", "nb"):
+            layer, whole = leaf(small, name), leaf(network, name)
+            if layer:
+                size = len(layer["shift"])
+                layer["shift"] = whole["shift"][:size]
+        return small

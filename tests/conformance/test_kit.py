@@ -39,10 +39,12 @@ def test_a_correct_toolkit_passes_every_check():
     assert report.counts() == {"passed": len(CHECKS)}
 
 
-def test_minprune_passes_every_check_and_there_are_sixty():
+def test_minprune_passes_every_check_that_its_trees_can_be_put_to():
     report = run(Adapter())
     assert report.ok, report
-    assert report.counts()["passed"] == len(CHECKS) >= 60
+    lacking = [f.check for f in report.findings if f.status != "passed"]
+    assert lacking == ["removal_shared"]  # its networks are trees
+    assert report.counts()["passed"] == len(CHECKS) - 1 >= 60
 
 
 def test_a_toolkit_without_capabilities_is_unsupported_and_passes_nothing():
@@ -125,6 +127,9 @@ def test_a_check_that_no_bug_here_fails_can_fail(name):
 
         def shrink(self, weights, removed):
             return weights
+
+        def compact(self, network, x, removed):
+            return network
 
     assert failed(run(Nonsense(), only=[name])) == [name]
 

@@ -1,11 +1,10 @@
-"""Chapter F: a masked layer forward and backward, and units really taken out.
+"""Chapter F: a masked layer forward and backward.
 
 Results are compared within twice gamma_n |a||b|, the bound for a sum of n products in
 any order (Higham 2002, Sec. 3.1), with the unit roundoff of the type that came back.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 
@@ -107,47 +106,3 @@ def arguments_are_left_alone(
     toolkit.backward(weight, mask, x, dy)
     for old, new in zip(before, (weight, mask, x, dy), strict=True):
         expect(bool((old == new).all()), "an argument was changed in place")
-
-
-def chains(rng: Rng) -> Iterator[Case]:
-    """MLPs without biases, some hidden units to go."""
-    for sizes, removed in (((4, 6, 3), ((1, 4),)), ((3, 5, 5, 2), ((0,), (2, 3, 4)))):
-        weights = tuple(
-            rng.normal(size=(out, into)).astype(np.float32)
-            for into, out in pairwise(sizes)
-        )
-        x = rng.normal(size=(7, sizes[0])).astype(np.float32)
-        yield {"weights": weights, "removed": removed, "x": x}
-
-
-@check("R.1", chains)
-def removed_units_leave_the_masked_function(
-    toolkit: Toolkit,
-    weights: tuple[FloatArray, ...],
-    removed: tuple[tuple[int, ...], ...],
-    x: FloatArray,
-) -> None:
-    """Taking units out computes what silencing them computes."""
-    small = toolkit.shrink(weights, removed)
-    wanted = [
-        len(w) - len(gone) for w, gone in zip(weights, (*removed, ()), strict=True)
-    ]
-    got = [len(np.asarray(w)) for w in small]
-    expect(got == wanted, f"layers have {got} units left, expected {wanted}")
-    silenced, compact = x.astype(np.float64), x.astype(np.float64)
-    bound = np.abs(silenced)
-    for number, (full, part) in enumerate(zip(weights, small, strict=True)):
-        silenced = silenced @ full.T.astype(np.float64)
-        compact = compact @ np.asarray(part, np.float64).T
-        bound = bound @ np.abs(full.T.astype(np.float64))
-        if number < len(removed):
-            silenced[:, list(removed[number])] = 0
-            silenced, compact = np.maximum(silenced, 0), np.maximum(compact, 0)
-    terms = sum(w.shape[1] for w in weights)
-    allowed = 2 * terms * np.finfo(np.float64).eps * bound
-    expect(
-        bool((np.abs(silenced - compact) <= allowed).all()),
-        "the smaller network computes another function than the masked one",
-        weights=list(weights),
-        removed=removed,
-    )

@@ -10,7 +10,8 @@ import numpy as np
 import minprune as package
 from minprune import masks, nn, sparse, store, structure
 from minprune._check import BoolArray, FloatArray
-from minprune.conformance.adapter import Toolkit
+from minprune.conformance.adapter import Toolkit, Unsupported
+from minprune.conformance.toolkits import _written
 from minprune.criteria import CATALOG
 
 
@@ -145,6 +146,36 @@ class Adapter(Toolkit):
         gone = {f"{2 * i}": list(units) for i, units in enumerate(removed)}
         return tuple(structure.remove(net, gone).weights().values())
 
+    def compact(
+        self,
+        network: Mapping[str, Any],
+        x: FloatArray,
+        removed: Mapping[str, list[int]],
+    ) -> Mapping[str, Any]:
+        """See `Toolkit.compact`."""
+        names = [leaf["name"] for leaf in _written.leaves(network)]
+        if len(set(names)) < len(names):
+            raise Unsupported("a layer that is used twice")
+        net = nn.Network(_layer_of(network), x.shape[1:])
+        spaces = structure.find_spaces(net)
+        gone = [
+            axis.numbers[removed[_last(axis.layer)]]
+            for axis in spaces.axes
+            if axis.role == "makes" and _last(axis.layer) in removed
+        ]
+        units = np.concatenate(gone)
+        places = {
+            name: np.flatnonzero(np.isin(space.units, units))
+            for name, space in spaces.free().items()
+        }
+        smaller = structure.remove(net, places, spaces)
+        found = {
+            _last(name): {**layer.params, **layer.buffers}
+            for name, layer in smaller.layers().items()
+        }
+        answer: Mapping[str, Any] = _written.rewritten(network, found)
+        return answer
+
     @staticmethod
     def _layer(weight: FloatArray, mask: BoolArray) -> sparse.SparseLinear:
         """The pruned layer in compressed rows."""
@@ -152,3 +183,45 @@ class Adapter(Toolkit):
         dense.params["weight"] = weight.copy()
         dense.set_mask("weight", mask)
         return sparse.SparseLinear.from_dense(dense)
+
+
+def _last(path: str) -> str:
+    """The last part of a dotted name."""
+    return path.rpartition(".")[2]
+
+
+def _layer_of(part: Mapping[str, Any]) -> nn.Layer:
+    """What is written down, as a layer."""
+    if "children" in part:
+        named = {
+            child.get("name", str(i)): _layer_of(child)
+            for i, child in enumerate(part["children"])
+        }
+        if part["kind"] == "concat":
+            return nn.Concat(named)
+        inside = nn.Sequential(named)
+        return nn.Residual(inside) if part["kind"] == "residual" else inside
+    layer = _leaf(part)
+    for name, array in _written.arrays(part).items():
+        held = layer.params if name in layer.params else layer.buffers
+        held[name][...] = array
+    return layer
+
+
+def _leaf(part: Mapping[str, Any]) -> nn.Layer:
+    """One layer, its arrays still to be filled."""
+    kind = part["kind"]
+    if kind == "conv":
+        out, into, *kernel = part["weight"].shape
+        groups, half = part["groups"], [side // 2 for side in kernel]
+        return nn.Conv2d(into * groups, out, kernel, padding=half, groups=groups)
+    if kind == "linear":
+        return nn.Linear(part["weight"].shape[1], len(part["weight"]))
+    if kind == "batch_norm":
+        return nn.BatchNorm(len(part["scale"]))
+    plain: dict[str, nn.Layer] = {
+        "relu": nn.ReLU(),
+        "average": nn.GlobalAvgPool(),
+        "flatten": nn.Flatten(),
+    }
+    return plain[kind]

@@ -15,7 +15,7 @@ import torch
 import torch_pruning as tp
 
 from minprune.conformance.adapter import Toolkit, Unsupported
-from minprune.conformance.toolkits import _torch
+from minprune.conformance.toolkits import _torch, _torch_networks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,6 +96,23 @@ class Adapter(Toolkit):
             )
             group.prune()
         return tuple(_torch.array(layer.weight) for layer in layers)
+
+    def compact(
+        self,
+        network: Mapping[str, Any],
+        x: FloatArray,
+        removed: Mapping[str, list[int]],
+    ) -> Mapping[str, Any]:
+        """See `Toolkit.compact`."""
+        layers: dict[str, Any] = {}
+        model = _torch_networks.module(network, layers)
+        graph = tp.DependencyGraph().build_dependency(model, _torch.tensor(x))
+        for name, units in removed.items():
+            layer = layers[name]
+            prune = graph.get_pruner_of_module(layer).prune_out_channels
+            graph.get_pruning_group(layer, prune, units).prune()
+        smaller: Mapping[str, Any] = _torch_networks.written(network, layers)
+        return smaller
 
 
 class _Branches(torch.nn.Module):
