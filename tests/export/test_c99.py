@@ -105,6 +105,48 @@ def test_every_encoding_is_bit_equal(tmp_path, monkeypatch, encoding, dtype):
         assert found.tobytes() == wanted.astype(inside.dtype).tobytes()
 
 
+def blocky(dtype):
+    """Masks of three block shapes; groups, short rows of blocks, two segments."""
+    net = nn.Network(
+        nn.Sequential(
+            nn.Conv2d(4, 6, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(6, 6, (1, 2), groups=3),
+            nn.Flatten(),
+            nn.Linear(6 * 5 * 20, 9),
+        ),
+        (4, 5, 21),
+        seed=0,
+    )
+    rng = np.random.default_rng(0)
+    tiles = {"0.weight": (4, 1), "2.weight": (2, 2), "4.weight": (2, 2)}
+    masks = {}
+    for key, weight in net.weights().items():
+        flat = weight.reshape(len(weight), -1).shape
+        tile = tiles[key]
+        kept = rng.random([-(-n // m) for n, m in zip(flat, tile, strict=True)]) < 0.4
+        mask = np.kron(kept, np.ones(tile, bool))[: flat[0], : flat[1]]
+        masks[key] = mask.reshape(weight.shape)
+    net.set_masks(masks)
+    x = rng.normal(size=(20, 4, 5, 21)).astype(np.float32)
+    return (quantize(net, x) if dtype == "int8" else net), x
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_weights_in_blocks_are_bit_equal(tmp_path, monkeypatch, dtype):
+    compilers.need(HOST_INSTALL, "gcc")
+    monkeypatch.setattr(made, "choose", lambda found, objective: found[-1])
+    small, x = blocky(dtype)
+    program = c99.write(small, tmp_path).program
+    chosen = [layer.chosen.encoding for layer in program.layers.values()]
+    assert chosen == ["block4x1", "block2x2", "block2x2"]
+    built = compilers.build(tmp_path, "gcc", "-O1", "-fsanitize=address,undefined")
+    inside = program.enter(x)
+    wanted = program.run(inside)
+    found = compilers.answers(built, inside, wanted.shape[1])
+    assert found.tobytes() == wanted.astype(inside.dtype).tobytes()
+
+
 @pytest.mark.parametrize("core", CORES if THOROUGH else QUICK_CORES)
 def test_every_network_is_bit_equal_on_an_emulated_core(written, core):
     target = CORES[core]

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minprune.export.c99.arena import Need, place
+from minprune.export.c99.blocks import Block, block_of, find
 from minprune.export.c99.choose import candidates, choose
 from minprune.export.c99.encode import ENCODINGS
 from minprune.export.c99.text import literal
@@ -45,22 +46,79 @@ def test_what_is_encoded_comes_back(name, matrix):
     check(ENCODINGS[name], matrix)
 
 
+@given(
+    matrix=matrices(),
+    tall=st.integers(1, 5),
+    wide=st.sampled_from([1, 2, 3, 4, 8, 16]),
+    aligned=st.booleans(),
+)
+def test_blocks_come_back(matrix, tall, wide, aligned):
+    if aligned:  # columns that come out even; others are not held in blocks
+        matrix = np.tile(matrix, wide)[:, : max(1030 // wide * wide, wide)]
+    check(Block(tall, wide), matrix)
+
+
 @pytest.mark.parametrize("pattern", list(edges()), ids=lambda pair: pair[0])
-@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("name", [*ENCODINGS, "block2x1", "block1x2"])
 def test_edges_come_back(name, pattern):
-    check(ENCODINGS[name], pattern[1].astype(np.int8) * 3)
+    check(find(name), pattern[1].astype(np.int8) * 3)
 
 
 def check(encoding, matrix):
     kept = matrix != 0
     if not encoding.fits(kept):
-        assert encoding.name == "seg8"
+        assert encoding.family in ("seg8", "block")
         return
     tables = encoding.encode(matrix)
     assert np.array_equal(encoding.decode(tables, matrix.shape), matrix)
     assert tables.bytes == encoding.bytes(kept, matrix.itemsize)
     for columns, _ in encoding.terms(tables, matrix.shape):
         assert encoding.name == "nm16" or (np.diff(columns) > 0).all()
+
+
+@given(
+    rows=st.integers(1, 6),
+    columns=st.integers(1, 40),
+    tall=st.integers(1, 4),
+    wide=st.integers(1, 6),
+    seed=st.integers(0, 99),
+)
+def test_blocks_that_were_pruned_are_found(rows, columns, tall, wide, seed):
+    kept = np.random.default_rng(seed).random((rows, columns)) < 0.5
+    mask = np.kron(kept, np.ones((tall, wide), bool))
+    found = block_of(mask)
+    for size, least, axis in zip(found, (tall, wide), (mask.T, mask), strict=True):
+        starts = np.arange(axis.shape[1]) // size * size
+        assert (axis == axis[:, starts]).all()
+        assert size >= least or mask.all() or not mask.any()
+    grouped = block_of(mask, tall)
+    assert tall % grouped[0] == 0
+
+
+def test_a_full_run_of_blocks_does_not_fit_eight_bits():
+    full = np.ones((3, 512), bool)
+    assert not Block(2, 2).fits(full)
+    assert Block(2, 2).fits(full[:, :510])
+    assert Block(2, 4).fits(full)
+    assert not Block(2, 4).fits(full[:, :510])
+
+
+def test_blocks_cost_less_than_single_weights():
+    kept = np.random.default_rng(0).random((16, 64)) < 0.1
+    offered = {
+        (tall, wide): {
+            c.encoding: c
+            for c in candidates(
+                np.kron(kept, np.ones((tall, wide), bool)), 1, 0, (tall, wide)
+            )
+        }
+        for tall, wide in ((4, 1), (1, 4), (4, 4))
+    }
+    for (tall, wide), found in offered.items():
+        block = found[f"block{tall}x{wide}"]
+        assert block.bytes < min(c.bytes for c in found.values() if c is not block)
+        assert (wide > 1) == (choose(list(found.values()), "speed") is block)
+    assert len(candidates(kept, 1, 0)) == len(ENCODINGS)
 
 
 def test_a_full_segment_does_not_fit_eight_bits():

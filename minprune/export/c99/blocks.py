@@ -2,8 +2,9 @@
 
 Made for masks that were pruned in blocks; `block_of` finds out which. A row of blocks
 has a count for each 256 columns of blocks, then an 8-bit column for each block that
-holds anything; its rows are multiplied one after the other and share both. Blocks at
-the edges hold what the matrix has of them.
+holds anything; its rows are multiplied one after the other and share both. The last
+row of blocks may be short; columns must come out even, because a block is multiplied
+without asking where it ends.
 """
 
 import re
@@ -22,9 +23,8 @@ from minprune.export.c99.encode import (
     small,
 )
 
-TALLEST = WIDEST = 32
-"""Larger blocks are held as several; so many columns of 256 blocks, times four lanes,
-still fit 16 bits."""
+TALLEST, WIDEST = 32, 16
+"""Larger blocks are held as several: the C of each multiplication is written out."""
 
 
 class Block(Encoding):
@@ -40,15 +40,18 @@ class Block(Encoding):
         return "block"
 
     def words(self) -> dict[str, str]:
-        """Sizes of the block; how many columns of it the matrix has."""
-        inside = f"(rest - first < {self.wide}U) ? rest - first : {self.wide}U"
-        extent = "1U" if self.wide == 1 else inside
-        return {"EXTENT": extent, "TALL": str(self.tall), "WIDE": str(self.wide)}
+        """Sizes of the block, and its multiplications."""
+        takes = (
+            f"TAKE_LANES(READ_VALUE(&weight[{i}]), &seen[{i}U * LANESU]);"
+            for i in range(self.wide)
+        )
+        text = f"\n{20 * ' '}".join(takes)
+        return {"TAKES": text, "TALL": str(self.tall), "WIDE": str(self.wide)}
 
     def fits(self, kept: AnyArray) -> bool:
-        """A count must fit eight bits, as in seg8."""
+        """A count must fit eight bits, as in seg8, and columns must come out even."""
         counts = by(self._filled(kept), SEGMENT).sum(axis=2)
-        return bool((counts < SEGMENT).all())
+        return kept.shape[1] % self.wide == 0 and bool((counts < SEGMENT).all())
 
     def bytes(self, kept: AnyArray, itemsize: int) -> int:
         """See `Encoding.bytes`."""
@@ -92,7 +95,6 @@ class Block(Encoding):
             blocks = index[first : first + own.sum()]
             blocks = blocks + np.repeat(np.arange(segments) * SEGMENT, own)
             seen = (blocks[:, None] * self.wide + np.arange(self.wide)).reshape(-1)
-            seen = seen[seen < columns]
             yield seen, weight[: len(seen)]
             weight = weight[len(seen) :]
 
@@ -111,6 +113,8 @@ class Block(Encoding):
 def block_of(kept: AnyArray, rows: int = 0) -> tuple[int, int]:
     """The largest block shape, rows by columns, that a mask is made of.
 
+    Its columns divide those of the mask.
+
     Parameters
     ----------
     kept : ndarray of bool, shape (rows, columns)
@@ -121,18 +125,23 @@ def block_of(kept: AnyArray, rows: int = 0) -> tuple[int, int]:
     --------
     >>> mask = np.kron(np.eye(3, dtype=bool), np.ones((2, 4), bool))
     >>> block_of(mask), block_of(mask[:, :-1]), block_of(mask, 3)
-    ((2, 4), (2, 4), (1, 4))
+    ((2, 4), (2, 1), (1, 4))
     >>> block_of(np.ones((4, 4), bool))
     (1, 1)
     """
     if kept.all() or not kept.any():
         return 1, 1
+    columns = kept.shape[1]
     tall = next(
         n
         for n in range(min(TALLEST, len(kept)), 0, -1)
         if not (rows and rows % n) and _alike(kept.T, n)
     )
-    wide = next(n for n in range(min(WIDEST, kept.shape[1]), 0, -1) if _alike(kept, n))
+    wide = next(
+        n
+        for n in range(min(WIDEST, columns), 0, -1)
+        if columns % n == 0 and _alike(kept, n)
+    )
     return tall, wide
 
 
