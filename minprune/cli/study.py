@@ -5,7 +5,7 @@ import argparse
 SUMMARY = "Measure what the procedures reach on data that need no download."
 EXAMPLE = "minprune study procedures --table critical --seeds 3"
 
-TABLES = ("digits", "tickets", "critical", "second_order", "rigl_cost")
+TABLES = ("digits", "by_rate", "tickets", "critical", "second_order", "rigl_cost")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -26,13 +26,15 @@ def run(args: argparse.Namespace) -> int:
 
     from minprune._check import positive_int
     from minprune.cli._show import Progress, as_json
-    from minprune.study import procedures
+    from minprune.study import digits, procedures
     from minprune.study.second_order import second_order
+    from minprune.study.tables import markdown
 
     seeds = range(args.seed, args.seed + positive_int("study", "seeds", args.seeds))
     show = Progress()
     tables = {
-        "digits": lambda: procedures.on_digits(seeds, progress=show),
+        "digits": lambda: digits.on_digits(seeds, progress=show),
+        "by_rate": lambda: digits.by_rate(seeds, progress=show),
         "tickets": lambda: procedures.tickets(seeds, progress=show),
         "critical": lambda: procedures.critical(seeds, progress=show),
         "second_order": lambda: second_order(seeds, progress=show),
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
                 {**asdict(cell), "mean": cell.mean, "deviation": cell.deviation}
                 for cell in cells
             ]
-            text = procedures.markdown(cells)
+            text = "\n\n".join([markdown(cells), *digits.comparisons(cells)])
         show.clear()
         if not args.json:
             print(f"{name}\n\n{text}\n")

@@ -1,18 +1,19 @@
-"""What the procedures are worth: tables that one command makes again.
+"""What the procedures are worth beyond digits: tables that one command makes again.
 
 Every number is a mean over seeds with its standard deviation. Within a table all rows
 of a seed start from the same network, so that rows can be compared seed by seed.
 
 ================  ================================================================
-`on_digits`       test accuracy at four sparsities, for the main procedures
 `tickets`         MNIST-1D: a ticket, its masks on new values, its counts elsewhere
 `critical`        how far a network can be pruned before training and still connect
 `rigl_cost`       what share of training time RigL's exchanges take
 ================  ================================================================
+
+The tables on digits are in `minprune.study.digits`, those of one weight at a time in
+`minprune.study.second_order`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from time import process_time
 from typing import Any
@@ -21,167 +22,11 @@ import numpy as np
 
 from minprune import nn, prune
 from minprune._random import stream
-from minprune.data import Dataset, digits, from_arrays, mnist1d
+from minprune.data import Dataset, from_arrays, mnist1d
 from minprune.nn.layer import Mode
 from minprune.nn.network import Network
-
-SEEDS = (0, 1, 2, 3, 4)
-SPARSITIES = ("0.8", "0.9", "0.95", "0.98")
-DENSE, REST = 20, 20
-"""Epochs of dense training, and of everything that comes after it, on digits."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One entry of a table: a value for every seed."""
-
-    row: str
-    column: str
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """Over the seeds."""
-        return float(np.mean(self.values))
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation over the seeds, of a sample."""
-        several = len(self.values) > 1
-        return float(np.std(self.values, ddof=1)) if several else 0.0
-
-    def __str__(self) -> str:
-        return f"{self.mean:.1f} ± {self.deviation:.1f}"
-
-
-def markdown(cells: Sequence[Cell], corner: str = "") -> str:
-    """A table of cells, rows and columns in the order in which they come.
-
-    >>> print(markdown([Cell("a", "x", (1.0, 3.0)), Cell("a", "y", (2.0,))], "row"))
-    | row | x | y |
-    |---|---|---|
-    | a | 2.0 ± 1.4 | 2.0 ± 0.0 |
-    """
-    rows = list(dict.fromkeys(cell.row for cell in cells))
-    columns = list(dict.fromkeys(cell.column for cell in cells))
-    at = {(cell.row, cell.column): str(cell) for cell in cells}
-    lines = [[corner, *columns], ["---"] * (1 + len(columns))]
-    lines += [[row, *(at.get((row, column), "") for column in columns)] for row in rows]
-    return "\n".join(
-        f"|{'|'.join(line)}|" if line[0] == "---" else f"| {' | '.join(line)} |"
-        for line in lines
-    )
-
-
-# On digits.
-
-How = Callable[[Network, Network, Dataset, str, int], Network]
-"""(initial, trained, data, sparsity, seed) -> pruned and recovered network."""
-
-
-def _training(seed: int) -> dict[str, Any]:
-    return {"optimizer": nn.Adam(3e-3), "rate": nn.rates.cosine, "seed": seed}
-
-
-def _one_shot(criterion: str) -> How:
-    """Cut the trained network once, and recover."""
-
-    def run(
-        initial: Network, trained: Network, data: Dataset, sparsity: str, seed: int
-    ) -> Network:
-        net = trained.copy()
-        prune.OneShot(criterion, sparsity=sparsity, seed=seed).run(net, data)
-        return prune.recover(net, data, REST, **_training(seed))
-
-    return run
-
-
-def _during(make: Callable[[str, int], list[nn.Procedure]], epochs: int) -> How:
-    """Train with procedures: on from the trained network, or all from the start."""
-
-    def run(
-        initial: Network, trained: Network, data: Dataset, sparsity: str, seed: int
-    ) -> Network:
-        net = (trained if epochs == REST else initial).copy()
-        procedures = make(sparsity, seed)
-        nn.train(net, data, epochs=epochs, procedures=procedures, **_training(seed))
-        return net
-
-    return run
-
-
-def _iterative(
-    initial: Network, trained: Network, data: Dataset, sparsity: str, seed: int
-) -> Network:
-    """Four cuts, each followed by some recovery; half of it comes last."""
-    net, epochs = trained.copy(), (REST // 6, REST // 6, REST // 6)
-    last = REST - sum(epochs)
-    left = float(1 - Fraction(sparsity)) ** (1 / 4)
-    for step, some in enumerate((*epochs, last), 1):
-        share = sparsity if step == 4 else f"{1 - left**step:.6f}"
-        prune.OneShot("magnitude", sparsity=share, seed=seed).run(net, data)
-        net = prune.recover(net, data, some, **_training(seed))
-    return net
-
-
-def _random_start(sparsity: str, seed: int) -> nn.Procedure:
-    return prune.OneShot("random", sparsity=sparsity, allocation="erk", seed=seed)
-
-
-ON_DIGITS: dict[str, How] = {
-    "one-shot, random": _one_shot("random"),
-    "one-shot, magnitude": _one_shot("magnitude"),
-    "one-shot, Taylor": _one_shot("taylor"),
-    "iterative, magnitude": _iterative,
-    "gradual, magnitude": _during(
-        lambda s, seed: [prune.Gradual("magnitude", sparsity=s)], REST
-    ),
-    "movement": _during(
-        lambda s, seed: [prune.Movement(sparsity=s, scope="network")], REST
-    ),
-    "before training, SynFlow": _during(
-        lambda s, seed: [prune.synflow(s)], DENSE + REST
-    ),
-    "SET": _during(
-        lambda s, seed: [_random_start(s, seed), prune.SET(seed=seed, end=0.75)],
-        DENSE + REST,
-    ),
-    "RigL": _during(
-        lambda s, seed: [_random_start(s, seed), prune.RigL(frequency=20)],
-        DENSE + REST,
-    ),
-}
-"""The rows; each has the same number of epochs in all."""
-
-
-def on_digits(
-    seeds: Sequence[int] = SEEDS,
-    sparsities: Sequence[str] = SPARSITIES,
-    rows: Sequence[str] | None = None,
-    progress: Callable[[str], Any] | None = None,
-) -> list[Cell]:
-    """Test accuracy in per cent of an MLP 64-128-64-10 on digits."""
-    data = digits()
-    values: dict[tuple[str, str], list[float]] = {}
-    for seed in seeds:
-        initial = nn.models.build("mlp", data, seed=seed)
-        trained = initial.copy()
-        nn.train(trained, data, epochs=DENSE, **_training(seed))
-        dense = trained.copy()
-        nn.train(dense, data, epochs=REST, **_training(seed))
-        for sparsity in sparsities:
-            values.setdefault(("dense", sparsity), []).append(_accuracy(dense, data))
-            for name in ON_DIGITS if rows is None else rows:
-                net = ON_DIGITS[name](initial, trained, data, sparsity, seed)
-                values.setdefault((name, sparsity), []).append(_accuracy(net, data))
-            if progress is not None:
-                progress(f"digits, seed {seed}, sparsity {sparsity}")
-    return [Cell(row, f"{float(s):.0%}", tuple(v)) for (row, s), v in values.items()]
-
-
-def _accuracy(net: Network, data: Dataset) -> float:
-    return 100 * nn.evaluate(net, data.test, nn.cross_entropy)[1]
-
+from minprune.study.digits import accuracy, random_start
+from minprune.study.tables import SEEDS, Cell
 
 # Lottery tickets.
 
@@ -190,7 +35,7 @@ def tickets(
     seeds: Sequence[int] = SEEDS,
     rounds: int = 8,
     epochs: int = 38,
-    width: int = 100,
+    width: int = 500,
     progress: Callable[[str], Any] | None = None,
 ) -> list[Cell]:
     """MNIST-1D, two hidden layers of `width`, 27 % of every layer a round: accuracy.
@@ -220,7 +65,7 @@ def tickets(
             nn.train(other, data, seed=seed, **training)
         nets = (found[0].net, found[-1].net, *others)
         for name, one in zip(names, nets, strict=True):
-            values[name].append(_accuracy(one, data))
+            values[name].append(accuracy(one, data))
         if progress is not None:
             progress(f"tickets, seed {seed}")
     column = f"{100 * 0.73**rounds:.1f} % kept"
@@ -301,7 +146,7 @@ def rigl_cost(steps: int = 30, exchanges: int = 5) -> float:
     x = rng.normal(size=(256, 784)).astype(np.float32)
     data = from_arrays(x, np.arange(256) % 10)
     net = nn.models.build("mlp", data, hidden=(1024, 1024), seed=0)
-    _random_start("0.9", 0).begin(_run(net, data))
+    random_start("0.9", 0).begin(_run(net, data))
     rigl = prune.RigL(frequency=1, end=1.0)
     run = _run(net, data)
     rigl.begin(run)

@@ -23,7 +23,7 @@ from minprune.criteria.magnitude import magnitude
 from minprune.criteria.solvers import obs_update
 from minprune.data import Dataset, from_arrays
 from minprune.nn.network import Network
-from minprune.study.procedures import SEEDS, Cell
+from minprune.study.tables import SEEDS, Cell
 
 Rule = Callable[[AnyArray], BoolArray]
 """From cases (n, 6), attributes counted from 1, to their answers."""

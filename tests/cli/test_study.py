@@ -6,11 +6,11 @@ from minprune.cli import main
 
 
 def test_one_table_of_one_seed_is_printed_and_told_to_a_machine(capsys, monkeypatch):
-    from minprune.study import procedures
+    from minprune.study import procedures, tables
 
     def critical(seeds, progress):
         progress("half-way")
-        return [procedures.Cell("SynFlow", "log10", tuple(4.9 for _ in seeds))]
+        return [tables.Cell("SynFlow", "log10", tuple(4.9 for _ in seeds))]
 
     monkeypatch.setattr(procedures, "critical", critical)
     words = ["study", "procedures", "--table", "critical", "--seeds", "2"]

@@ -5,15 +5,25 @@ import pytest
 from numpy.testing import assert_allclose
 
 from minprune import nn
+from minprune.study import digits, second_order, tables
 from minprune.study import procedures as study
-from minprune.study import second_order
 from tests.oracles.network import slope
 
 
 def test_a_cell_is_a_mean_with_the_deviation_of_a_sample():
-    cell = study.Cell("row", "column", (1.0, 2.0, 6.0))
+    cell = tables.Cell("row", "column", (1.0, 2.0, 6.0))
     assert cell.mean == 3.0
     assert cell.deviation == pytest.approx(np.sqrt((4 + 1 + 9) / 2))
+
+
+def test_rows_are_compared_seed_by_seed():
+    cells = [
+        tables.Cell("one-shot, magnitude", "90%", (90.0, 91.0, 95.0)),
+        tables.Cell("gradual, magnitude", "90%", (93.0, 91.0, 94.0)),
+        tables.Cell("dense", "90%", (97.0, 97.0, 97.0)),
+    ]
+    (text,) = digits.comparisons(cells)
+    assert text.splitlines()[-1] == "| gradual, magnitude | +0.7 (1 of 3) |"
 
 
 def test_a_network_connects_if_a_path_of_weights_does():
@@ -138,9 +148,10 @@ def test_surgery_needs_no_more_weights_than_magnitude_where_weights_can_stand_in
 
 
 def test_the_rows_of_digits_have_the_epochs_they_say():
-    cells = study.on_digits(
+    cells = digits.on_digits(
         seeds=(0,), sparsities=("0.9",), rows=["gradual, magnitude"]
     )
+    assert digits.comparisons(cells) == []
     assert [cell.row for cell in cells] == ["dense", "gradual, magnitude"]
     assert cells[0].mean > 95
     assert cells[1].mean > 90
