@@ -165,8 +165,8 @@ def by_rate(
     sparsities: Sequence[str] = SPARSITIES[1:],
     progress: Callable[[str], Any] | None = None,
 ) -> list[Cell]:
-    """Test accuracy on digits, by the learning rate at which what is left is trained."""
-    ways = {}
+    """Test accuracy on digits, by the learning rate of recovery."""
+    ways: dict[str, How] = {}
     for lr in RATES:
         ways |= {
             f"one-shot, {lr:g}": _one_shot("magnitude", lr),
