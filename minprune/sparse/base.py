@@ -296,17 +296,22 @@ class SparseLayer(Layer):
 
     def backward(self, dy: FloatArray) -> FloatArray:
         """W' dy; the weight's gradient is taken at the stored positions only."""
-        self.learn(dy)
         x, values = self._x, self.params["weight"]
         products = self._multiplier(np.result_type(x, values, dy))
-        return as_given(products.input_gradient(values, dy, x), dy)
+        dx, gradient = products.backward(values, x, dy)
+        self._keep(gradient, dy)
+        return as_given(dx, dy)
 
     def learn(self, dy: FloatArray) -> None:
         """See `Layer.learn`."""
         x, values = self._x, self.params["weight"]
-        self._dy = dy  # with _x, all that the gradient of any weight takes
         products = self._multiplier(np.result_type(x, values, dy))
-        self.grads["weight"] = products.weight_gradient(x, dy)
+        self._keep(products.weight_gradient(x, dy), dy)
+
+    def _keep(self, gradient: FloatArray, dy: FloatArray) -> None:
+        """Leave the gradients where optimizers look for them."""
+        self._dy = dy  # with _x, all that the gradient of any weight takes
+        self.grads["weight"] = gradient
         if "bias" in self.params:
             self.grads["bias"] = dy.reshape(len(dy), -1).sum(axis=1)
 

@@ -165,7 +165,9 @@ class BSR:
         from scipy.sparse import bsr_array
 
         grid = [-(-n // b) * b for n, b in zip(self.shape, self.block, strict=True)]
-        return bsr_array((values, self.indices, self.indptr), shape=tuple(grid))
+        matrix = bsr_array((values, self.indices, self.indptr), shape=tuple(grid))
+        matrix.data = values  # scipy copies a view that is much smaller than its base
+        return matrix
 
     def _positions(self) -> tuple[IntArray, IntArray]:
         """Row and column of every value, padding included, in the values' shape."""

@@ -154,7 +154,9 @@ class CSR:
         """
         from scipy.sparse import csr_array
 
-        return csr_array((values, self.indices, self.indptr), shape=self.shape)
+        matrix = csr_array((values, self.indices, self.indptr), shape=self.shape)
+        matrix.data = values  # scipy copies a view that is much smaller than its base
+        return matrix
 
     def drop(self, places: IntArray) -> Edit:
         """Without the weights at these places of the array of values."""

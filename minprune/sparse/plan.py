@@ -1,7 +1,7 @@
 """A network as one compiled call: `compile` plans it, `Plan` runs it.
 
 A plan is a table of operations over a few arenas, carried out by one compiled loop:
-`planner` writes the table, `kernels.program` runs it. Weights are copied: a plan is of
+`planner` writes the table, `kernels.table` runs it. Weights are copied: a plan is of
 the network as it was.
 """
 
@@ -34,13 +34,13 @@ class Plan:
     """
 
     def __init__(self, net: Network, batch: int) -> None:
-        from minprune.sparse.kernels import program
+        from minprune.sparse.kernels import table
 
         self.batch, self.dtype = batch, net.dtype
         self.input_size = int(np.prod(net.input_shape))
         self.output_shape = net.output_shape
         self._arrays = Planner(net, batch).arrays()
-        self._run: Callable[..., None] = program.run
+        self._run: Callable[..., None] = table.run
         self._out = np.zeros((batch, *net.output_shape), self.dtype)
         self.operations = len(self._arrays[0])
         self.memory_bytes = sum(a.nbytes for a in (*self._arrays, self._out))
@@ -118,10 +118,10 @@ def compile(
     batch : int
         Samples that one pass is laid out for, 128 at most. More can be given to the
         plan; they are taken so many at a time.
-
     loss : CrossEntropy, optional
-        With it and `optimizer`, a training step is planned: for networks of linear
-        layers and ReLU. The network's parameters are trained where they are.
+        With it and `optimizer`, a training step is planned: for chains of linear
+        layers, convolutions, ReLU, pools, flattening and batch normalization. The
+        network's parameters are trained where they are.
     optimizer : SGD, optional
         Its learning rate is read at every step, and its velocity is kept up.
 

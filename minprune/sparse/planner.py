@@ -34,6 +34,8 @@ class View:
     columns: int
     channel_step: int
     row_step: int
+    column_step: int = 0
+    """Numbers between columns; 0 stands for the lanes, without a gap."""
     shared: bool = False
     """Whether another operation reads it too, so that nothing may be fused into it."""
 
@@ -43,45 +45,73 @@ class View:
         return self.channels * self.rows * self.columns
 
 
+Writer = Callable[[Layer, str, View], View]
+
+
 class Planner:
     """The table, written layer by layer."""
 
     def __init__(self, net: Network, batch: int) -> None:
-        from minprune.sparse.kernels import program
+        from minprune.sparse.kernels import block, program, strips
 
-        self.program = program
+        self.program, self.strips, self.block = program, strips, block
         self.batch = batch
         self.lanes = 1 if batch == 1 else -(-batch // LANE) * LANE
         self.dtype = net.dtype
-        self.operations: list[Any] = []
+        self.operations: list[tuple[Any, Any]] = []
         self.top = 0
         self.cuts: list[IntArray] = []
         self.offsets: list[IntArray] = []
         self.weights: list[FloatArray] = []
         self.constants: list[FloatArray] = []
 
+        self.plan(net)
+
+    def plan(self, net: Network) -> None:
+        """From raw samples in to outputs out."""
+        view = self.contiguous(self.through(net.root, "", self.enter(net)))
+        self.add(self.program.leave, self.program.Leave(view.at, view.size, self.lanes))
+
+    def enter(self, net: Network) -> View:
+        """Where raw samples come to lie, scaled and shifted."""
         shape = net.input_shape
         view = self.place(*_planes(shape))
         scale = np.broadcast_to(net.scale, shape).reshape(-1)
         offset = np.broadcast_to(net.offset, shape).reshape(-1)
-        both = keep(self.constants, np.concatenate((scale, offset)))
+        both = self.constant(np.concatenate((scale, offset)))
         size = int(np.prod(shape))
-        self.operations.append(program.Enter(view.at, size, self.lanes, both))
-        view = self.contiguous(self.through(net.root, "", view))
-        self.operations.append(program.Leave(view.at, view.size, self.lanes))
+        self.add(
+            self.program.enter, self.program.Enter(view.at, size, self.lanes, both)
+        )
+        return view
+
+    def add(self, operation: Any, operands: Any) -> None:
+        """One more row of the table."""
+        self.operations.append((operation, operands))
 
     def arrays(self) -> tuple[AnyArray, ...]:
-        """Table, cuts, offsets, weights, constants and the arena of activations."""
+        """The table and all arenas, as `table.run` takes them."""
+        from minprune.sparse.kernels.table import nothing, write
+
+        offsets = joined_offsets(self.offsets)
+        unused = nothing(self.dtype)
         return (
-            self.program.write(self.operations),
+            write(self.operations, offsets.dtype, self.dtype),
             joined(self.cuts, np.int32),
-            joined_offsets(self.offsets),
+            offsets,
+            nothing(np.int32),
             joined(self.weights, self.dtype),
             joined(self.constants, self.dtype),
+            unused,
+            unused,
             aligned(self.top + SLACK, self.dtype),
         )
 
     # Memory.
+
+    def constant(self, numbers: AnyArray) -> int:
+        """A place for these among the constants."""
+        return keep(self.constants, numbers)
 
     def room(self, numbers: int) -> int:
         """Room for so many numbers and a zero behind them, on a cache line."""
@@ -112,33 +142,61 @@ class Planner:
 
     def move(self, x: View, y: View, **options: int) -> None:
         """Copy, scale or add one view into another of the same extent."""
-        self.operations.append(
+        self.add(
+            self.program.move,
             self.program.Move(
                 x.at,
                 x.channel_step,
                 x.row_step,
-                self.lanes,
+                x.column_step or self.lanes,
                 y.at,
                 y.channel_step,
                 y.row_step,
-                self.lanes,
+                y.column_step or self.lanes,
                 x.channels,
                 x.rows,
                 x.columns,
                 self.lanes,
                 **options,
-            )
+            ),
         )
 
     # Layers.
 
+    purpose, instead = "form", "call the network instead"
+
+    def writers(self) -> dict[str, Writer]:
+        """Who plans which kind of layer."""
+        return {
+            "Sequential": self.sequential,
+            "Residual": self.residual,
+            "Concat": self.concat,
+            "Linear": self.linear,
+            "SparseLinear": self.linear,
+            "Conv1d": self.convolution,
+            "Conv2d": self.convolution,
+            "SparseConv1d": self.convolution,
+            "SparseConv2d": self.convolution,
+            "ReLU": self.relu,
+            "ReLU6": self.relu,
+            "BatchNorm": self.batch_norm,
+            "MaxPool1d": self.pool,
+            "MaxPool2d": self.pool,
+            "AvgPool1d": self.pool,
+            "AvgPool2d": self.pool,
+            "GlobalAvgPool": self.mean,
+            "Flatten": self.flatten,
+            "Dropout": self.same,
+        }
+
     def through(self, layer: Layer, name: str, view: View) -> View:
         """The operations of one layer; where its output lies."""
-        if layer.kind in WRITERS:
-            return WRITERS[layer.kind](self, layer, name, view)
+        writers = self.writers()
+        if layer.kind in writers:
+            return writers[layer.kind](layer, name, view)
         raise ValueError(
             f"compile: layer {name or 'root'} is a {layer.kind}, which has no compiled "
-            f"form; known: {', '.join(sorted(WRITERS))}; call the network instead"
+            f"{self.purpose}; known: {', '.join(sorted(writers))}; {self.instead}"
         )
 
     def weighted(self, layer: Layer) -> tuple[Pattern, FloatArray]:
@@ -149,17 +207,25 @@ class Planner:
         pattern = CSR.from_mask(np.ones((len(values), values[0].size), bool))
         return pattern, values.reshape(-1)
 
-    def store(
-        self, rows: Any, values: FloatArray, layer: Layer
-    ) -> tuple[int, int, int, int, int]:
-        """Places of cuts, offsets (and how many), values and bias of a layer."""
-        flat = values.reshape(-1)
-        cuts = keep(self.cuts, rows.cuts)
-        stored = keep(self.offsets, rows.offsets)
-        ordered = flat if rows.order is None else flat[rows.order]
-        kept = keep(self.weights, ordered)
+    def product(
+        self, rows: Any, values: FloatArray, layer: Layer, x: int, y: int, where: Any
+    ) -> None:
+        """A strip product from x to y."""
+        from minprune.sparse.kernels.layout import in_order
+
         bias = layer.params.get("bias", np.zeros(rows.outputs, self.dtype))
-        return cuts, stored, len(rows.offsets), kept, keep(self.constants, bias)
+        operands = self.strips.Product(
+            x,
+            y,
+            keep(self.cuts, rows.cuts),
+            keep(self.offsets, rows.offsets),
+            keep(self.weights, in_order(rows, values.reshape(-1))),
+            self.constant(bias),
+            where,
+            0,
+            rows.outputs,
+        )
+        self.add(self.strips.product, operands)
 
     def linear(self, layer: Layer, name: str, view: View) -> View:
         """A strip product, or a gather for a single sample."""
@@ -177,8 +243,7 @@ class Planner:
             return made
         rows = layouts.of(self.lanes)
         where = frame(rows, self.lanes, self.lanes, self.lanes)
-        places = self.store(rows, values, layer)
-        self.operations.append(self.program.Product(view.at, made.at, *places, where))
+        self.product(rows, values, layer, view.at, made.at, where)
         return made
 
     def blocks(
@@ -188,63 +253,55 @@ class Planner:
         from minprune.sparse.kernels import BlockProducts
 
         rows = BlockProducts(pattern).blocks.whole
-        stored = keep(self.offsets, rows.offsets)
-        held, height, outputs = len(values), pattern.block[0], pattern.shape[0]
-        bias = layer.params.get("bias", np.zeros(outputs, self.dtype))
-        self.operations.append(
-            self.program.Blocks(
-                view.at,
-                made.at,
-                keep(self.cuts, rows.cuts),
-                stored,
-                held,
-                keep(self.weights, values.reshape(-1)),
-                height,
-                keep(self.constants, bias),
-                outputs,
-            )
+        bias = layer.params.get("bias", np.zeros(pattern.shape[0], self.dtype))
+        operands = self.block.Column(
+            view.at,
+            made.at,
+            keep(self.cuts, rows.cuts),
+            keep(self.offsets, rows.offsets),
+            keep(self.weights, values.reshape(-1)),
+            self.constant(bias),
+            pattern.block[0],
+            rows.outputs,
         )
+        self.add(self.block.column, operands)
 
     def column(
         self, rows: Any, values: FloatArray, layer: Layer, view: View, made: View
     ) -> None:
         """The gather; behind its input lies a zero, behind its output a spare place."""
-        from minprune.sparse.kernels.layout import make_slices
+        from minprune.sparse.kernels.layout import in_order, make_slices
 
-        flat = values.reshape(-1)
-        ordered = flat if rows.order is None else flat[rows.order]
-        slices = make_slices(rows, ordered, view.size)
-        cuts = keep(self.cuts, slices.cuts)
-        lanes = keep(self.cuts, slices.rows)
-        stored = keep(self.offsets, slices.offsets)
-        kept = keep(self.weights, slices.values)
+        sliced = make_slices(rows, in_order(rows, values.reshape(-1)), view.size)
         bias = layer.params.get("bias", np.zeros(rows.outputs, self.dtype))
-        start = keep(self.constants, np.append(bias, self.dtype.type(0)))
-        held, outputs, count = len(slices.values), rows.outputs, len(slices.cuts) - 1
-        self.operations.append(
-            self.program.Column(
-                view.at, made.at, cuts, count, lanes, stored, held, kept, start, outputs
-            )
+        operands = self.strips.Slices(
+            view.at,
+            made.at,
+            keep(self.cuts, sliced.cuts),
+            keep(self.cuts, sliced.rows),
+            keep(self.offsets, sliced.offsets),
+            keep(self.weights, sliced.values),
+            self.constant(np.append(bias, self.dtype.type(0))),
+            len(sliced.cuts) - 1,
         )
+        self.add(self.strips.slices, operands)
+
+    def layout(self, layer: Convolution, view: View) -> Any:
+        """A convolution as offsets on planes of this size."""
+        from minprune.sparse.kernels.phases import Layout
+
+        size = (view.rows, view.columns)
+        pattern = self.weighted(layer)[0]
+        return Layout(pattern, layer.window, layer.groups, layer.in_channels, size)
 
     def convolution(self, layer: Layer, name: str, view: View) -> View:
         """Spread onto padded phases, then one strip product."""
         from minprune.sparse.kernels.conv import frame
-        from minprune.sparse.kernels.phases import Layout
 
-        given = cast("Convolution", layer)
-        pattern, values = self.weighted(layer)
-        layout = Layout(
-            pattern,
-            given.window,
-            given.groups,
-            given.in_channels,
-            (view.rows, view.columns),
-        )
-        at = self.spread(layout, view)
+        layout = self.layout(cast("Convolution", layer), view)
+        at, values = self.spread(layout, view), self.weighted(layer)[1]
         (rows, columns), width = layout.output, layout.phase[1]
-        out, lanes = pattern.shape[0], self.lanes
-        places = self.store(layout.rows, values, layer)
+        out, lanes = layout.pattern.shape[0], self.lanes
         if lanes > 1:
             made = self.place(out, rows, columns)
             where = frame(layout.rows, rows, columns * lanes, lanes, width * lanes)
@@ -252,7 +309,7 @@ class Planner:
             length = -(-rows * width // LANE) * LANE
             made = View(self.room(out * length), out, rows, columns, length, width)
             where = frame(layout.rows, 1, length, lanes, 0)
-        self.operations.append(self.program.Product(at, made.at, *places, where))
+        self.product(layout.rows, values, layer, at, made.at, where)
         return made
 
     def spread(self, layout: Any, view: View) -> int:
@@ -264,44 +321,50 @@ class Planner:
         lanes, channels = self.lanes, view.channels
         plane = height * width * lanes
         at = self.room(sh * sw * channels * plane + width * lanes + SLACK)
-        for phase, own, theirs in layout.phases(layout.phase, (0, 0)):
-            rows, columns = (side.stop - side.start for side in own)
-            x = theirs[0].start * view.row_step + theirs[1].start * lanes
-            y = own[0].start * width * lanes + own[1].start * lanes
-            self.operations.append(
-                self.program.Move(
-                    view.at + x,
-                    view.channel_step,
-                    view.row_step * sh,
-                    lanes * sw,
-                    at + phase * channels * plane + y,
-                    plane,
-                    width * lanes,
-                    lanes,
-                    channels,
-                    rows,
-                    columns,
-                    lanes,
-                )
-            )
+        made = View(at, channels, height, width, plane, width * lanes)
+        spans = layout.phases(layout.phase, (0, 0))
+        for own, theirs in self.phases(layout, spans, made, view):
+            self.move(theirs, own)
         return at
+
+    def phases(
+        self, layout: Any, spans: Any, packed: View, plane: View
+    ) -> list[tuple[View, View]]:
+        """Every phase, and where it lies in the plane: views of the same extent."""
+        found = []
+        (sh, sw), lanes = layout.window.stride, self.lanes
+        for phase, own, theirs in spans:
+            rows, columns = (side.stop - side.start for side in own)
+            first = phase * plane.channels * packed.channel_step
+            first += own[0].start * packed.row_step + own[1].start * lanes
+            at = theirs[0].start * plane.row_step + theirs[1].start * lanes
+            near = replace(packed, at=packed.at + first, rows=rows, columns=columns)
+            far = View(
+                plane.at + at,
+                plane.channels,
+                rows,
+                columns,
+                plane.channel_step,
+                plane.row_step * sh,
+                lanes * sw,
+            )
+            found.append((replace(near, channels=plane.channels), far))
+        return found
 
     def relu(self, layer: Layer, name: str, view: View) -> View:
         """Fused into the operation that made the view, unless others read it too."""
         code = RELUS[layer.kind]
-        last = self.operations[-1]
+        operation, last = self.operations[-1]
         if not view.shared and getattr(last, "y", None) == view.at:
-            if isinstance(last, self.program.Move) and not last.relu:
-                self.operations[-1] = last._replace(relu=code)
-                return view
-            if code == 1 and isinstance(last, self.program.Product):
+            fused = None
+            if operation is self.program.move and not last.relu:
+                fused = last._replace(relu=code)
+            elif code == 1 and operation is self.strips.product:
                 fused = last._replace(frame=last.frame._replace(relu=1))
-                self.operations[-1] = fused
-                return view
-            if code == 1 and isinstance(
-                last, self.program.Column | self.program.Blocks
-            ):
-                self.operations[-1] = last._replace(relu=1)
+            elif code == 1 and operation in (self.strips.slices, self.block.column):
+                fused = last._replace(relu=1)
+            if fused is not None:
+                self.operations[-1] = (operation, fused)
                 return view
         made = self.place(view.channels, view.rows, view.columns)
         self.move(view, made, relu=code)
@@ -315,7 +378,7 @@ class Planner:
         )
         shift = layer.params.get("bias", np.zeros_like(mean)) - mean * scale
         made = self.place(view.channels, view.rows, view.columns)
-        both = keep(self.constants, np.concatenate((scale, shift)))
+        both = self.constant(np.concatenate((scale, shift)))
         self.move(view, made, scale=both)
         return made
 
@@ -350,13 +413,14 @@ class Planner:
         size = (made.channels, rows, columns, self.lanes)
         steps = (view.at, view.channel_step, view.row_step, made.at)
         window = (*kernel, *stride, *corner, view.rows, view.columns, int(mean))
-        self.operations.append(self.program.Pool(*steps, *size, *window))
+        self.add(self.program.pool, self.program.Pool(*steps, *size, *window))
         return made
 
     def flatten(self, layer: Layer, name: str, view: View) -> View:
         """Nothing moves unless there are gaps."""
         view = self.contiguous(view)
-        return View(view.at, view.size, 1, 1, self.lanes, self.lanes, view.shared)
+        lanes = self.lanes
+        return View(view.at, view.size, 1, 1, lanes, lanes, shared=view.shared)
 
     def same(self, layer: Layer, name: str, view: View) -> View:
         """Nothing happens at inference."""
@@ -407,30 +471,6 @@ class Planner:
 
 RELUS = {"ReLU": 1, "ReLU6": 6}
 """What `program.Move` calls them."""
-
-Writer = Callable[[Planner, Layer, str, View], View]
-
-WRITERS: dict[str, Writer] = {
-    "Sequential": Planner.sequential,
-    "Residual": Planner.residual,
-    "Concat": Planner.concat,
-    "Linear": Planner.linear,
-    "SparseLinear": Planner.linear,
-    "Conv1d": Planner.convolution,
-    "Conv2d": Planner.convolution,
-    "SparseConv1d": Planner.convolution,
-    "SparseConv2d": Planner.convolution,
-    "ReLU": Planner.relu,
-    "ReLU6": Planner.relu,
-    "BatchNorm": Planner.batch_norm,
-    "MaxPool1d": Planner.pool,
-    "MaxPool2d": Planner.pool,
-    "AvgPool1d": Planner.pool,
-    "AvgPool2d": Planner.pool,
-    "GlobalAvgPool": Planner.mean,
-    "Flatten": Planner.flatten,
-    "Dropout": Planner.same,
-}
 
 
 def _planes(shape: Shape) -> tuple[int, int, int]:

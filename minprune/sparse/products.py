@@ -41,10 +41,10 @@ class Products(Protocol):
         """(in..., N) -> (out..., N), bias added where there is one."""
         ...
 
-    def input_gradient(
-        self, values: FloatArray, dy: FloatArray, x: FloatArray
-    ) -> FloatArray:
-        """(out..., N) -> (in..., N); of `x`, what forward was given, only the shape."""
+    def backward(
+        self, values: FloatArray, x: FloatArray, dy: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Both gradients: (in..., N), and at every stored weight."""
         ...
 
     def weight_gradient(self, x: FloatArray, dy: FloatArray) -> FloatArray:
@@ -75,12 +75,11 @@ class ScipyLinear:
         y: FloatArray = self._matrix(values) @ x
         return y if bias is None else y + bias[:, None]
 
-    def input_gradient(
-        self, values: FloatArray, dy: FloatArray, x: FloatArray
-    ) -> FloatArray:
-        """See `Products.input_gradient`."""
-        dx: FloatArray = self._matrix(values).T @ dy
-        return dx
+    def backward(
+        self, values: FloatArray, x: FloatArray, dy: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `Products.backward`."""
+        return self._matrix(values).T @ dy, self.weight_gradient(x, dy)
 
     def weight_gradient(self, x: FloatArray, dy: FloatArray) -> FloatArray:
         """See `Products.weight_gradient`."""
@@ -123,16 +122,16 @@ class ScipyConvolution:
             y = y + bias[:, None]
         return y.reshape(len(y), *shape[4 - x.ndim :])
 
-    def input_gradient(
-        self, values: FloatArray, dy: FloatArray, x: FloatArray
-    ) -> FloatArray:
-        """See `Products.input_gradient`."""
+    def backward(
+        self, values: FloatArray, x: FloatArray, dy: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `Products.backward`."""
         patches = self._matrix(values).T @ dy.reshape(len(dy), -1)
         d_padded = np.zeros(self.window.pad(planes(x)).shape, patches.dtype)
         rows, columns, batch = planes(dy).shape[1:]
         fold(patches, d_padded, self.window, 0, (rows, columns, batch))
         dx: FloatArray = self.window.crop(d_padded, *planes(x).shape[1:3])
-        return dx.reshape(x.shape)
+        return dx.reshape(x.shape), self.weight_gradient(x, dy)
 
     def weight_gradient(self, x: FloatArray, dy: FloatArray) -> FloatArray:
         """See `Products.weight_gradient`."""

@@ -79,7 +79,10 @@ class LinearLoops:
         loops.linear_forward(self.pattern.indptr, self.pattern.indices, values, x, y)
         return y if bias is None else y + bias[:, None]
 
-    def input_gradient(self, values, dy, x):
+    def backward(self, values, x, dy):
+        return self._input_gradient(values, dy, x), self.weight_gradient(x, dy)
+
+    def _input_gradient(self, values, dy, x):
         dx = np.empty(x.shape, x.dtype)
         loops.linear_input_gradient(
             self.pattern.indptr, self.pattern.indices, values, dy, dx
@@ -105,7 +108,10 @@ class BlockLoops:
         loops.block_forward(self.pattern.indptr, self.pattern.indices, values, x, y)
         return y if bias is None else y + bias[:, None]
 
-    def input_gradient(self, values, dy, x):
+    def backward(self, values, x, dy):
+        return self._input_gradient(values, dy, x), self.weight_gradient(x, dy)
+
+    def _input_gradient(self, values, dy, x):
         dx = np.empty(x.shape, x.dtype)
         loops.block_input_gradient(
             self.pattern.indptr, self.pattern.indices, values, dy, dx
@@ -133,7 +139,10 @@ class ConvolutionLoops:
         y = y if bias is None else y + bias[:, None, None, None]
         return y if x.ndim == 4 else y[:, 0]
 
-    def input_gradient(self, values, dy, x):
+    def backward(self, values, x, dy):
+        return self._input_gradient(values, dy, x), self.weight_gradient(x, dy)
+
+    def _input_gradient(self, values, dy, x):
         dx = np.empty(planes(x).shape, x.dtype)
         indptr, indices = self.pattern.indptr, self.pattern.indices
         loops.convolution_input_gradient(

@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from minprune.nn import Conv2d, Linear
-from minprune.sparse.kernels import _jit, strips
+from minprune.sparse.kernels import _jit, layout, strips
 from minprune.sparse.kernels.linear import LinearProducts, frame
 from tests.sparse.layers import case, multipliers
 
@@ -57,9 +57,9 @@ def test_threads_do_not_change_a_bit(monkeypatch):
             numba.set_num_threads(threads)
             product, values = multipliers(drawn.sparse)["strips"], drawn.sparse.params
             y = product.forward(values["weight"], values["bias"], drawn.x)
-            dx = product.input_gradient(values["weight"], drawn.dy, drawn.x)
+            both = product.backward(values["weight"], drawn.x, drawn.dy)
             g = product.weight_gradient(drawn.x, drawn.dy)
-            found.append([a.tobytes() for a in (y, dx, g)])
+            found.append([a.tobytes() for a in (y, *both, g)])
         assert found[0] == found[-1]
     numba.set_num_threads(before)
 
@@ -73,8 +73,10 @@ def test_ranges_of_rows_make_up_the_whole():
 
     def run(ranges):
         y = np.full(12 * 16, np.nan, np.float32)
-        for first, last in ranges:
-            strips.product(where.numbers(), *rows[:3], values, start, x, y, first, last)
+        for span in ranges:
+            operands = strips.Product(0, 0, 0, 0, 0, 0, where, *span)
+            given = (rows, values, x, y, start)
+            layout.run_rows(strips.product, operands, *given)
         return y
 
     whole = run([(0, 12)])
@@ -93,8 +95,8 @@ def digest():
         loops = multipliers(drawn.sparse)["loops"]
         values = drawn.sparse.params["weight"]
         found.update(loops.forward(values, None, drawn.x).tobytes())
-        found.update(loops.input_gradient(values, drawn.dy, drawn.x).tobytes())
-        found.update(loops.weight_gradient(drawn.x, drawn.dy).tobytes())
+        for made in loops.backward(values, drawn.x, drawn.dy):
+            found.update(made.tobytes())
     return found.hexdigest()
 
 

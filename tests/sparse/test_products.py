@@ -47,15 +47,16 @@ def check(drawn, multiplier):
     want = oracle.forward(meetings, weight, mask, bias, shaped(x))
     assert not oracle.beyond(shaped(y), want, digits)
 
-    dx = multiplier.input_gradient(values, dy, x)
+    dx, fused = multiplier.backward(values, x, dy)
     want = oracle.input_gradient(meetings, weight, mask, shaped(dy))
     assert not oracle.beyond(shaped(dx), want, digits)
 
     g = multiplier.weight_gradient(x, dy)
-    assert g.shape == drawn.sparse.pattern.values_shape
-    g = four(drawn.sparse.pattern.scatter(g).reshape(drawn.mask.shape))
     want = oracle.weight_gradient(meetings, mask, shaped(x), shaped(dy))
-    assert not oracle.beyond(g, want, digits)
+    for found in (g, fused):
+        assert found.shape == drawn.sparse.pattern.values_shape
+        found = four(drawn.sparse.pattern.scatter(found).reshape(drawn.mask.shape))
+        assert not oracle.beyond(found, want, digits)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
@@ -118,8 +119,9 @@ def test_a_batch_of_nothing(layer):
     for multiplier in multipliers(drawn.sparse).values():
         values = drawn.sparse.params["weight"]
         assert multiplier.forward(values, None, drawn.x).shape == drawn.dy.shape
-        dx = multiplier.input_gradient(values, drawn.dy, drawn.x)
+        dx, g = multiplier.backward(values, drawn.x, drawn.dy)
         assert dx.shape == drawn.x.shape
+        assert not g.any()
         assert not multiplier.weight_gradient(drawn.x, drawn.dy).any()
 
 
@@ -151,8 +153,9 @@ def test_what_lies_behind_a_row_does_not_matter(layer):
             flat(padded)[:] = junk
             padded[...] = given
         values = drawn.sparse.params["weight"]
-        y, dx = strips.forward(values, None, x), strips.input_gradient(values, dy, x)
-        found.append([a.tolist() for a in (y, dx, strips.weight_gradient(x, dy))])
+        both = strips.backward(values, x, dy)
+        made = (strips.forward(values, None, x), *both, strips.weight_gradient(x, dy))
+        found.append([a.tolist() for a in made])
     assert found[0] == found[1]
 
 

@@ -20,9 +20,11 @@ imported when a kernel is first needed.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -39,9 +41,45 @@ def kernel(loops: F) -> F:
         return cast("F", numba.njit(nogil=True)(loops))
 
 
-def part(loops: F) -> F:
-    """Compile into every kernel that calls it."""
-    return cast("F", numba.njit(nogil=True, forceinline=True)(loops))
+_INTERPRETED: dict[int, Callable[..., None]] = {}
+"""Kernels by the number that stands for their address where nothing is compiled."""
+
+
+def address(operation: Callable[..., None], *arguments: object) -> int:
+    """Where a kernel stands in memory, compiled for arguments of these types."""
+    if numba.config.DISABLE_JIT:
+        _INTERPRETED[id(operation)] = operation
+        return id(operation)
+    signature = numba.void(*map(numba.typeof, arguments))
+    compiled = cast("Any", operation).get_compile_result(signature)
+    name = compiled.fndesc.llvm_func_name
+    return int(compiled.library.get_pointer_to_function(name))
+
+
+def call(address: int, *arguments: object) -> None:
+    """Call the kernel that stands there."""
+    _INTERPRETED[address](*arguments)
+
+
+def _call(_: Any, address: Any, at: Any, memory: Any, x: Any, y: Any, n: Any) -> Any:
+    given = (at, memory, x, y, n)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        convention = context.call_conv
+        kind = convention.get_function_type(numba.types.none, given)
+        function = builder.inttoptr(args[0], kind.as_pointer())
+        status, _ = convention.call_function(
+            builder, function, numba.types.none, given, args[1:]
+        )
+        with cgutils.if_unlikely(builder, status.is_error):
+            convention.return_status_propagate(builder, status)
+        return context.get_dummy_value()
+
+    return numba.void(numba.intp, *given), code
+
+
+if not numba.config.DISABLE_JIT:
+    call = intrinsic(_call)
 
 
 def threads() -> int:
@@ -56,17 +94,20 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="minprune")
 
 
-def share_rows(work: Callable[[int, int], None], rows: int, products: int) -> None:
-    """Call ``work(first, last)`` on ranges that make up all rows, on several threads.
+def share_rows(
+    work: Callable[[int, int], None], first: int, last: int, products: int
+) -> None:
+    """Call ``work(i, j)`` on ranges that make up all rows, on several threads.
 
     The caller's own thread takes the first range; a job too small to share runs there
     as a whole.
     """
+    rows = last - first
     count = min(threads(), rows) if products >= PAYS else 1
     if count <= 1:
-        work(0, rows)
+        work(first, last)
         return
-    cuts = [rows * i // count for i in range(count + 1)]
+    cuts = [first + rows * i // count for i in range(count + 1)]
     waiting = [_pool().submit(work, cuts[i], cuts[i + 1]) for i in range(1, count)]
     work(cuts[0], cuts[1])
     for job in waiting:

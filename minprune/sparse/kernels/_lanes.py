@@ -97,14 +97,18 @@ def store(y: AnyArray, at: int, strip: AnyArray) -> None:
     _span(y, at, len(strip))[:] = strip
 
 
-def gather(lanes: Lanes, x: AnyArray, offsets: AnyArray, at: int) -> AnyArray:
-    """``x[offsets[at : at + width]]``."""
-    return x[_span(offsets, at, lanes.width)]
+def gather(
+    lanes: Lanes, x: AnyArray, base: int, offsets: AnyArray, at: int
+) -> AnyArray:
+    """``x[base + offsets[at : at + width]]``."""
+    return x[base:][_span(offsets, at, lanes.width)]
 
 
-def scatter(strip: AnyArray, y: AnyArray, offsets: AnyArray, at: int) -> None:
-    """``y[offsets[at : at + width]] = strip``."""
-    y[_span(offsets, at, len(strip))] = strip
+def scatter(
+    strip: AnyArray, y: AnyArray, base: int, offsets: AnyArray, at: int
+) -> None:
+    """``y[base + offsets[at : at + width]] = strip``."""
+    y[base:][_span(offsets, at, len(strip))] = strip
 
 
 def splat(lanes: Lanes, number: Any) -> AnyArray:
@@ -127,6 +131,21 @@ def positive(a: AnyArray) -> AnyArray:
     return np.maximum(a, 0)
 
 
+def larger(a: AnyArray, b: AnyArray) -> AnyArray:
+    """``max(a, b)``; a NaN in either wins."""
+    return np.maximum(a, b)
+
+
+def smaller(a: AnyArray, b: AnyArray) -> AnyArray:
+    """``min(a, b)``; a NaN in either wins."""
+    return np.minimum(a, b)
+
+
+def dot(a: AnyArray, b: AnyArray) -> Any:
+    """Sum over the lanes of ``a * b``, fused, two registers in flight."""
+    return total(a * b)
+
+
 def total(a: AnyArray) -> Any:
     """Sum over the lanes: the upper half is added to the lower until one is left."""
     while len(a) > 1:
@@ -141,9 +160,9 @@ def item(x: AnyArray, at: int) -> Any:
     return int(number) if x.dtype.kind in "iu" else number
 
 
-def place(order: AnyArray | None, at: int) -> int:
-    """``order[at]``, or `at` itself where there is no order."""
-    return at if order is None else int(item(order, at))
+def put(y: AnyArray, at: int, number: Any) -> None:
+    """``y[at] = number``."""
+    _span(y, at, 1)[0] = number
 
 
 def _span(x: AnyArray, at: int, count: int) -> AnyArray:
@@ -234,24 +253,23 @@ def _store(_: Any, y: Any, at: Any, strip: Any) -> Any:
     return types.void(y, types.intp, strip), code
 
 
-def _gather(_: Any, lanes: Any, x: Any, offsets: Any, at: Any) -> Any:
+def _gather(_: Any, lanes: Any, x: Any, base: Any, offsets: Any, at: Any) -> Any:
     strip = _StripType(lanes.width, lanes.dtype)
 
     def one_by_one(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         found = ir.Constant(_vector(strip), ir.Undefined)
         for lane in range(strip.width):
-            place = builder.add(args[3], args[3].type(lane))
-            where = _address(context, builder, offsets, args[2], place, 1)
-            far = _address(
-                context, builder, x, args[1], _widened(builder, offsets, where), 1
-            )
+            place = builder.add(args[4], args[4].type(lane))
+            where = _address(context, builder, offsets, args[3], place, 1)
+            far = builder.add(args[2], _widened(builder, offsets, where))
+            far = _address(context, builder, x, args[1], far, 1)
             found = builder.insert_element(
                 found, builder.load(far), ir.IntType(32)(lane)
             )
         return found
 
     def at_once(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        where = _address(context, builder, offsets, args[2], args[3], strip.width)
+        where = _address(context, builder, offsets, args[3], args[4], strip.width)
         bits = offsets.dtype.bitwidth
         packed = ir.VectorType(ir.IntType(bits), strip.width)
         index = builder.load(
@@ -259,9 +277,11 @@ def _gather(_: Any, lanes: Any, x: Any, offsets: Any, at: Any) -> Any:
         )
         wider = ir.VectorType(ir.IntType(32 if bits < 32 else 64), strip.width)
         index = builder.zext(index, wider)
-        base = context.make_array(x)(context, builder, args[1]).data
-        far = builder.gep(base, [ir.IntType(64)(0)])  # llvmlite writes scalar ones only
-        far.indices, far.type = [index], ir.VectorType(base.type, strip.width)
+        start = _address(context, builder, x, args[1], args[2], 0)
+        far = builder.gep(
+            start, [ir.IntType(64)(0)]
+        )  # llvmlite writes scalar ones only
+        far.indices, far.type = [index], ir.VectorType(start.type, strip.width)
         kind, flags = _vector(strip), ir.VectorType(ir.IntType(1), strip.width)
         function = ir.FunctionType(kind, [far.type, ir.IntType(32), flags, kind])
         name = (
@@ -276,22 +296,21 @@ def _gather(_: Any, lanes: Any, x: Any, offsets: Any, at: Any) -> Any:
     # Without an instruction for it, LLVM takes a vector of addresses apart again.
     whole = register_bytes() == 64 and not numba.config.BOUNDSCHECK
     code = at_once if whole else one_by_one
-    return strip(lanes, x, offsets, types.intp), code
+    return strip(lanes, x, types.intp, offsets, types.intp), code
 
 
-def _scatter(_: Any, strip: Any, y: Any, offsets: Any, at: Any) -> Any:
+def _scatter(_: Any, strip: Any, y: Any, base: Any, offsets: Any, at: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         for lane in range(strip.width):
-            place = builder.add(args[3], args[3].type(lane))
-            where = _address(context, builder, offsets, args[2], place, 1)
-            far = _address(
-                context, builder, y, args[1], _widened(builder, offsets, where), 1
-            )
+            place = builder.add(args[4], args[4].type(lane))
+            where = _address(context, builder, offsets, args[3], place, 1)
+            far = builder.add(args[2], _widened(builder, offsets, where))
+            far = _address(context, builder, y, args[1], far, 1)
             number = builder.extract_element(args[0], ir.IntType(32)(lane))
             builder.store(number, far)
         return context.get_dummy_value()
 
-    return types.void(strip, y, offsets, types.intp), code
+    return types.void(strip, y, types.intp, offsets, types.intp), code
 
 
 def _splat(_: Any, lanes: Any, number: Any) -> Any:
@@ -334,6 +353,20 @@ def _positive(_: Any, a: Any) -> Any:
     return a(a), code
 
 
+def _extreme(sign: str) -> Callable[..., Any]:
+    """B where it compares so with a, or is a NaN; a elsewhere."""
+
+    def typed(_: Any, a: Any, b: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            beyond = builder.fcmp_ordered(sign, args[1], args[0])
+            lost = builder.fcmp_unordered("uno", args[1], args[1])
+            return builder.select(builder.or_(beyond, lost), args[1], args[0])
+
+        return a(a, b), code
+
+    return typed
+
+
 def _total(_: Any, a: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         strip, count = args[0], a.width
@@ -344,6 +377,28 @@ def _total(_: Any, a: Any) -> Any:
         return builder.extract_element(strip, ir.IntType(32)(0))
 
     return a.dtype(a), code
+
+
+def _dot(_: Any, a: Any, b: Any) -> Any:
+    size = min(a.width, 8 * register_bytes() // a.dtype.bitwidth)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        register = _StripType(size, a.dtype)
+        fused = _multiply_add(_, register, register, register)[1]
+        sums: list[Any] = []
+        for first in range(0, a.width, size):
+            one, other = (_part(builder, strip, first, size) for strip in args)
+            if len(sums) < 2:
+                sums.append(builder.fmul(one, other))
+            else:
+                sums = [
+                    sums[1],
+                    fused(context, builder, signature, (one, other, sums[0])),
+                ]
+        strip = sums[0] if len(sums) == 1 else builder.fadd(*sums)
+        return _total(_, register)[1](context, builder, signature, (strip,))
+
+    return a.dtype(a, b), code
 
 
 def _part(builder: Any, strip: Any, first: int, count: int) -> Any:
@@ -372,14 +427,13 @@ def _item(_: Any, x: Any, at: Any) -> Any:
     return (types.intp if whole else x.dtype)(x, types.intp), code
 
 
-def _place(context: Any, order: Any, at: Any) -> Any:
-    if not isinstance(order, types.NoneType):
-        return _item(context, order, at)
-
+def _put(_: Any, y: Any, at: Any, number: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return args[1]
+        where = _address(context, builder, y, args[0], args[1], 1)
+        builder.store(args[2], where)
+        return context.get_dummy_value()
 
-    return types.intp(order, types.intp), code
+    return types.void(y, types.intp, y.dtype), code
 
 
 def _width(_: Any, lanes: Any) -> Any:
@@ -409,4 +463,7 @@ add = _either(add, _add)
 positive = _either(positive, _positive)
 total = _either(total, _total)
 item = _either(item, _item)
-place = _either(place, _place)
+put = _either(put, _put)
+dot = _either(dot, _dot)
+larger = _either(larger, _extreme(">"))
+smaller = _either(smaller, _extreme("<"))

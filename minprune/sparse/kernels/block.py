@@ -3,17 +3,16 @@
 What they compute is defined in `loops`. Any shape of block goes through the strip
 kernel row by row, each weight at its place in the blocks. Blocks of one column do
 better: their rows share what they multiply, so it is loaded once for four rows; and
-with a single sample a strip runs down the block, so that nothing has to be gathered.
+with a single sample, in a plan, a strip runs down the block, so that nothing has to be
+gathered.
 """
 
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
-import numpy as np
-
-from minprune._check import LANE, FloatArray, IntArray
+from minprune._check import FloatArray, IntArray
 from minprune.sparse.bsr import BSR
 from minprune.sparse.csr import row_of_each
-from minprune.sparse.kernels._jit import kernel, share_rows
+from minprune.sparse.kernels._jit import kernel
 from minprune.sparse.kernels._lanes import (
     add,
     item,
@@ -21,120 +20,151 @@ from minprune.sparse.kernels._lanes import (
     multiply_add,
     narrow_strip,
     pair_strip,
+    positive,
     splat,
+    store,
     width,
 )
-from minprune.sparse.kernels.layout import Layouts, Tile
+from minprune.sparse.kernels.layout import Layouts, Tile, run_rows
 from minprune.sparse.kernels.linear import LinearProducts, frame
-from minprune.sparse.kernels.strips import TILE, begin, finish
+from minprune.sparse.kernels.strips import TILE, Frame
+from minprune.sparse.kernels.table import Memory
 from minprune.sparse.products import Pattern
+
+
+class Quads(NamedTuple):
+    """Operands of `quads`: as of `strips.product`, and the height of a block.
+
+    The frame's rows are rows of blocks; the range is of quads.
+    """
+
+    x: int
+    y: int
+    cuts: int
+    stored: int
+    values: int
+    start: int
+    frame: Frame
+    height: int
+    first: int
+    last: int
 
 
 @kernel
 def quads(
-    frame: IntArray,
-    height: int,
-    cuts: IntArray,
-    offsets: IntArray,
-    values: FloatArray,
-    start: FloatArray,
-    x: FloatArray,
-    y: FloatArray,
-    first: int,
-    last: int,
+    at: IntArray, memory: Memory, x: FloatArray, y: FloatArray, samples: int
 ) -> None:
     """The product with (R, 1) blocks, R a multiple of four, for quads in a range.
 
     As `strips.product`, with four rows for one: their weights lie side by side.
     """
-    rows, panels, length, lanes, y_row = (
-        frame[0],
-        frame[1],
-        frame[3],
-        frame[4],
-        frame[7],
-    )
-    pair, narrow = pair_strip(values), narrow_strip(values)
+    seen, made, cuts, stored, base, start = at[0], at[1], at[2], at[3], at[4], at[5]
+    rows, panels, length, lanes, y_row = at[6], at[7], at[9], at[10], at[13]
+    height, first, last = at[15], at[16], at[17]
+    pair, narrow = pair_strip(x), narrow_strip(x)
+    offsets, values, constants = memory.offsets, memory.values, memory.constants
     for tile in range(0, length, TILE):
         end = min(tile + TILE, length)
         for panel in range(panels):
-            relu = frame[8] != 0 and panel == panels - 1
+            relu = at[14] != 0 and panel == panels - 1
             for quad in range(first, last):
                 block_row, row = quad * 4 // height, quad * 4
-                head = item(cuts, panel * rows + block_row)
-                stop = item(cuts, (panel + 1) * rows + block_row)
+                head = item(memory.cuts, cuts + panel * rows + block_row)
+                stop = item(memory.cuts, cuts + (panel + 1) * rows + block_row)
+                down = base + row % height
                 p = tile
                 while p + width(pair) <= end:
-                    at = row * y_row + p
-                    a = begin(pair, panel, start, row, y, at)
-                    b = begin(pair, panel, start, row + 1, y, at + y_row)
-                    c = begin(pair, panel, start, row + 2, y, at + 2 * y_row)
-                    d = begin(pair, panel, start, row + 3, y, at + 3 * y_row)
+                    to = made + row * y_row + p
+                    if panel == 0:
+                        a = splat(pair, item(constants, start + row))
+                        b = splat(pair, item(constants, start + row + 1))
+                        c = splat(pair, item(constants, start + row + 2))
+                        d = splat(pair, item(constants, start + row + 3))
+                    else:
+                        a, b = load(pair, y, to), load(pair, y, to + y_row)
+                        c = load(pair, y, to + 2 * y_row)
+                        d = load(pair, y, to + 3 * y_row)
                     for k in range(head, stop):
-                        seen = load(pair, x, item(offsets, k) * lanes + p)
-                        w = k * height + row % height
-                        a = multiply_add(splat(pair, item(values, w)), seen, a)
-                        b = multiply_add(splat(pair, item(values, w + 1)), seen, b)
-                        c = multiply_add(splat(pair, item(values, w + 2)), seen, c)
-                        d = multiply_add(splat(pair, item(values, w + 3)), seen, d)
-                    finish(a, relu, y, at)
-                    finish(b, relu, y, at + y_row)
-                    finish(c, relu, y, at + 2 * y_row)
-                    finish(d, relu, y, at + 3 * y_row)
+                        near = load(
+                            pair, x, seen + item(offsets, stored + k) * lanes + p
+                        )
+                        w = k * height + down
+                        a = multiply_add(splat(pair, item(values, w)), near, a)
+                        b = multiply_add(splat(pair, item(values, w + 1)), near, b)
+                        c = multiply_add(splat(pair, item(values, w + 2)), near, c)
+                        d = multiply_add(splat(pair, item(values, w + 3)), near, d)
+                    store(y, to, positive(a) if relu else a)
+                    store(y, to + y_row, positive(b) if relu else b)
+                    store(y, to + 2 * y_row, positive(c) if relu else c)
+                    store(y, to + 3 * y_row, positive(d) if relu else d)
                     p += width(pair)
                 while p < end:
                     for r in range(4):
-                        at = (row + r) * y_row + p
-                        a = begin(narrow, panel, start, row + r, y, at)
+                        to = made + (row + r) * y_row + p
+                        few = (
+                            splat(narrow, item(constants, start + row + r))
+                            if panel == 0
+                            else load(narrow, y, to)
+                        )
                         for k in range(head, stop):
-                            seen = load(narrow, x, item(offsets, k) * lanes + p)
-                            w = k * height + row % height + r
-                            a = multiply_add(splat(narrow, item(values, w)), seen, a)
-                        finish(a, relu, y, at)
+                            far = seen + item(offsets, stored + k) * lanes + p
+                            w = splat(narrow, item(values, k * height + down + r))
+                            few = multiply_add(w, load(narrow, x, far), few)
+                        store(y, to, positive(few) if relu else few)
                     p += width(narrow)
+
+
+class Column(NamedTuple):
+    """Operands of `column`: places, and the rows of blocks."""
+
+    x: int
+    y: int
+    cuts: int
+    stored: int
+    values: int
+    start: int
+    height: int
+    rows: int
+    relu: int = 0
 
 
 @kernel
 def column(
-    height: int,
-    cuts: IntArray,
-    offsets: IntArray,
-    values: FloatArray,
-    start: FloatArray,
-    x: FloatArray,
-    y: FloatArray,
-    relu: bool,
-    first: int,
-    last: int,
+    at: IntArray, memory: Memory, x: FloatArray, y: FloatArray, samples: int
 ) -> None:
     """The product of (R, 1) blocks, R a multiple of 16, with a single packed sample.
 
-    A strip runs down the block; four blocks are in flight. For rows of blocks in a
-    range.
+    A strip runs down the block; four blocks are in flight.
     """
-    lanes, rows = narrow_strip(values), len(y) // height
-    for block_row in range(first, last):
-        stop = item(cuts, rows + block_row)
+    seen, made, cuts, stored, base = at[0], at[1], at[2], at[3], at[4]
+    start, height, rows, relu = at[5], at[6], at[7], at[8] != 0
+    lanes, offsets, values = narrow_strip(x), memory.offsets, memory.values
+    for block_row in range(rows):
+        head = item(memory.cuts, cuts + block_row)
+        stop = item(memory.cuts, cuts + rows + block_row)
         for r in range(0, height, width(lanes)):
-            a = load(lanes, start, block_row * height + r)
+            row = block_row * height + r
+            a = load(lanes, memory.constants, start + row)
             b = c = d = splat(lanes, 0.0)
-            k = item(cuts, block_row)
-            while k + 4 <= stop:
-                w = k * height + r
-                seen = splat(lanes, item(x, item(offsets, k)))
-                a = multiply_add(load(lanes, values, w), seen, a)
-                seen = splat(lanes, item(x, item(offsets, k + 1)))
-                b = multiply_add(load(lanes, values, w + height), seen, b)
-                seen = splat(lanes, item(x, item(offsets, k + 2)))
-                c = multiply_add(load(lanes, values, w + 2 * height), seen, c)
-                seen = splat(lanes, item(x, item(offsets, k + 3)))
-                d = multiply_add(load(lanes, values, w + 3 * height), seen, d)
+            k, w = stored + head, base + head * height + r
+            while k + 4 <= stored + stop:
+                near = splat(lanes, item(x, seen + item(offsets, k)))
+                a = multiply_add(load(lanes, values, w), near, a)
+                near = splat(lanes, item(x, seen + item(offsets, k + 1)))
+                b = multiply_add(load(lanes, values, w + height), near, b)
+                near = splat(lanes, item(x, seen + item(offsets, k + 2)))
+                c = multiply_add(load(lanes, values, w + 2 * height), near, c)
+                near = splat(lanes, item(x, seen + item(offsets, k + 3)))
+                d = multiply_add(load(lanes, values, w + 3 * height), near, d)
                 k += 4
-            while k < stop:
-                seen = splat(lanes, item(x, item(offsets, k)))
-                a = multiply_add(load(lanes, values, k * height + r), seen, a)
+                w += 4 * height
+            while k < stored + stop:
+                near = splat(lanes, item(x, seen + item(offsets, k)))
+                a = multiply_add(load(lanes, values, w), near, a)
                 k += 1
-            finish(add(add(a, b), add(c, d)), relu, y, block_row * height + r)
+                w += height
+            a = add(add(a, b), add(c, d))
+            store(y, made + row, positive(a) if relu else a)
 
 
 class BlockProducts(LinearProducts):
@@ -159,38 +189,21 @@ class BlockProducts(LinearProducts):
         """Bytes of the layouts built so far."""
         return super().nbytes + self.blocks.nbytes
 
+    def _weights(self, values: FloatArray) -> FloatArray:
+        """As they are stored: blocks are walked as wholes."""
+        return values
+
     def _product(
         self,
         tile: Tile,
-        y_row: int,
         weights: FloatArray,
         start: FloatArray,
         y: FloatArray,
+        y_row: int,
     ) -> None:
         """Quads of rows times the samples of a tile."""
-        rows = self.blocks.of(tile.lanes)
-        where = frame(rows, tile.lanes, tile.pitch, y_row).numbers()
-        cuts, offsets, height = rows.cuts, rows.offsets, self.height
-        share_rows(
-            lambda i, j: quads(
-                where, height, cuts, offsets, weights, start, tile.memory, y, i, j
-            ),
-            len(start) // 4,
-            len(weights) * tile.lanes,
-        )
-
-    def _column(
-        self, weights: FloatArray, start: FloatArray, x: FloatArray
-    ) -> FloatArray:
-        """Down the blocks, where they are high enough for a strip."""
-        if self.height % LANE != 0:
-            return super()._column(weights, start, x)
-        y, rows = np.empty(len(start), x.dtype), self.blocks.whole
-        share_rows(
-            lambda i, j: column(
-                self.height, rows.cuts, rows.offsets, weights, start, x, y, False, i, j
-            ),
-            rows.outputs,
-            len(weights),
-        )
-        return y
+        rows, height = self.blocks.of(tile.lanes), self.height
+        where = frame(rows, tile.lanes, tile.pitch, y_row)
+        places = (0, tile.first, 0, 0, 0, 0)
+        operands = Quads(*places, where, height, 0, len(start) // 4)
+        run_rows(quads, operands, rows, weights, tile.memory, y, start)

@@ -11,16 +11,17 @@ import numpy as np
 
 from minprune._check import FloatArray, batch_array
 from minprune.nn.window import Pair, Window, planes
+from minprune.sparse.kernels.gradients import Backward, backward, gradient
 from minprune.sparse.kernels.layout import (
     flat,
     flat_values,
+    in_order,
     lanes_for,
-    run_gradient,
-    run_product,
+    run_rows,
     zeros,
 )
 from minprune.sparse.kernels.phases import Layout
-from minprune.sparse.kernels.strips import TILE, Frame, Rows
+from minprune.sparse.kernels.strips import TILE, Frame, Product, Rows, product
 from minprune.sparse.products import Pattern
 
 SLICE = 32
@@ -67,7 +68,7 @@ class ConvolutionProducts:
         """See `Products.forward`."""
         seen = planes(x)
         layout, dtype = self._layout(seen), np.result_type(values, x)
-        weights = flat_values(values, dtype)
+        weights = in_order(layout.rows, flat_values(values, dtype))
         start = zeros(self.pattern.shape[0], dtype, bias)
         y = batch_array((len(start), *layout.output, x.shape[-1]), dtype)
         for first in range(0, x.shape[-1], SLICE):
@@ -76,28 +77,36 @@ class ConvolutionProducts:
             run(layout, weights, start, part, out)
         return y if x.ndim == 4 else y[:, 0]
 
-    def input_gradient(
-        self, values: FloatArray, dy: FloatArray, x: FloatArray
-    ) -> FloatArray:
-        """See `Products.input_gradient`."""
-        deltas = planes(dy)
-        layout, dtype = self._layout(planes(x)), np.result_type(values, dy)
-        weights = flat_values(values, dtype)
-        dx = batch_array(planes(x).shape, dtype)
-        for first in range(0, dy.shape[-1], SLICE):
-            part, out = (a[..., first : first + SLICE] for a in (deltas, dx))
-            _backward(layout, weights, part, out)
-        return dx if x.ndim == 4 else dx[:, 0]
+    def backward(
+        self, values: FloatArray, x: FloatArray, dy: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `Products.backward`."""
+        dtype = np.result_type(values, x, dy)
+        dx, g = batch_array(planes(x).shape, dtype), np.zeros(values.shape, dtype)
+        self._learn(flat_values(values, dtype), x, dy, g.reshape(-1), dx)
+        return (dx if x.ndim == 4 else dx[:, 0]), g
 
     def weight_gradient(self, x: FloatArray, dy: FloatArray) -> FloatArray:
         """See `Products.weight_gradient`."""
-        seen, deltas = planes(x), planes(dy)
-        layout, dtype = self._layout(seen), np.result_type(x, dy)
-        g = np.zeros(self.pattern.values_shape, dtype)
-        for first in range(0, x.shape[-1], SLICE):
-            part, out = (a[..., first : first + SLICE] for a in (seen, deltas))
-            _gradient(layout, part, out, g.reshape(-1))
+        g = np.zeros(self.pattern.values_shape, np.result_type(x, dy))
+        self._learn(g.reshape(-1), x, dy, g.reshape(-1))
         return g
+
+    def _learn(
+        self,
+        values: FloatArray,
+        x: FloatArray,
+        dy: FloatArray,
+        g: FloatArray,
+        dx: FloatArray | None = None,
+    ) -> None:
+        """Add to g and, if it is wanted, write dx; a slice of samples at a time."""
+        seen, deltas = planes(x), planes(dy)
+        layout = self._layout(seen)
+        for first in range(0, x.shape[-1], SLICE):
+            span = (..., slice(first, first + SLICE))
+            out = None if dx is None else dx[span]
+            _learn_slice(layout, values, seen[span], deltas[span], g, out)
 
 
 def _spread(layout: Layout, x: FloatArray, lanes: int, dtype: Any) -> FloatArray:
@@ -105,8 +114,7 @@ def _spread(layout: Layout, x: FloatArray, lanes: int, dtype: Any) -> FloatArray
     count = layout.window.stride[0] * layout.window.stride[1]
     shape = (count, layout.channels, *layout.phase, lanes)
     size = math.prod(shape)
-    memory = batch_array((size + layout.phase[1] * lanes + TILE,), dtype)
-    memory[...] = 0
+    memory = _zeros((size + layout.phase[1] * lanes + TILE,), dtype)
     layout.spread(x, memory[:size].reshape(shape))
     return memory
 
@@ -125,7 +133,7 @@ def _sliced(
     written = y if whole else batch_array(y.shape, y.dtype)
     length, step = columns * lanes, layout.phase[1] * lanes
     where = frame(layout.rows, rows, length, lanes, step)
-    run_product(layout.rows, where, weights, start, memory, flat(written))
+    _multiply(layout, where, weights, start, memory, written)
     if not whole:
         y[...] = written
 
@@ -144,48 +152,78 @@ def _tight(
     length = lanes_for(rows * width * lanes)
     written = batch_array((len(start), length), y.dtype)
     where = frame(layout.rows, 1, length, lanes, 0)
-    run_product(layout.rows, where, weights, start, memory, flat(written))
+    _multiply(layout, where, weights, start, memory, written)
     positions = written[:, : rows * width * lanes].reshape(-1, rows, width, lanes)
     y[...] = positions[:, :, :columns]
 
 
-def _backward(
-    layout: Layout, weights: FloatArray, dy: FloatArray, dx: FloatArray
+def _multiply(
+    layout: Layout,
+    where: Frame,
+    weights: FloatArray,
+    start: FloatArray,
+    memory: FloatArray,
+    y: FloatArray,
 ) -> None:
-    """The transposed product, from dy within its margins to the phases of dx."""
-    lanes = lanes_for(dy.shape[-1])
-    (height, width), (top, left) = layout.delta, layout.margin
-    framed = batch_array((len(dy), height, width, lanes), dx.dtype)
-    framed[...] = 0
+    """The forward product, in the positions of a frame."""
+    operands = Product(0, 0, 0, 0, 0, 0, where, 0, layout.rows.outputs)
+    run_rows(product, operands, layout.rows, weights, memory, flat(y), start)
+
+
+def _learn_slice(
+    layout: Layout,
+    values: FloatArray,
+    x: FloatArray,
+    dy: FloatArray,
+    g: FloatArray,
+    dx: FloatArray | None,
+) -> None:
+    """The transposed product, from dy within its margins to the phases of x and dx."""
+    lanes, dtype = lanes_for(dy.shape[-1]), g.dtype
+    (height, width), inside = layout.delta, layout.inside
+    framed = _zeros((len(dy), height, width, lanes), dtype)
+    top, left = layout.margin
     rows, columns = layout.output
     framed[:, top : top + rows, left : left + columns, : dy.shape[-1]] = dy
-    # Row `first` of a phase, at its farthest tap: where the first segment begins.
-    down = layout.first[0] + top - layout.farthest[0]
-    across = layout.first[1] + left - layout.farthest[1]
-    memory = flat(framed)[(down * width + across) * lanes :]
-    inside = layout.inside
-    whole = layout.window.stride == (1, 1) and dx.strides[2] == lanes * dx.itemsize
     shape = (layout.columns.outputs, *inside, lanes)
-    written = batch_array(shape, dx.dtype) if not whole else dx
-    length = inside[1] * lanes
+    given, made = x, dx
+    if not _in_place(layout, x, dtype):
+        given = _zeros(shape, dtype)
+        layout.split(x, given.reshape(-1, layout.channels, *inside, lanes))
+    if dx is not None and not _in_place(layout, dx, dtype):
+        made = batch_array(shape, dtype)
+    length, near = inside[1] * lanes, layout.reach_back * lanes
     where = frame(layout.columns, inside[0], length, lanes, width * lanes)
-    start = np.zeros(layout.columns.outputs, dx.dtype)
-    run_product(layout.columns, where, weights, start, memory, flat(written))
-    if not whole:
-        phases = written.reshape(-1, layout.channels, *inside, lanes)
-        layout.collect(phases, dx)
+    places = (0, near, 0, 0, 0, 0, 0, length, where.y_row)
+    run_rows(
+        gradient if made is None else backward,
+        Backward(*places, where, 0, layout.columns.outputs),
+        layout.columns,
+        values,
+        flat(given),
+        flat(given if made is None else made),
+        gradients=g,
+        deltas=flat(framed),
+    )
+    if dx is not None and made is not None and made is not dx:
+        layout.collect(made.reshape(-1, layout.channels, *inside, lanes), dx)
 
 
-def _gradient(layout: Layout, x: FloatArray, dy: FloatArray, g: FloatArray) -> None:
-    """The gradient at the stored weights, added to g."""
-    (rows, columns), lanes = layout.output, lanes_for(x.shape[-1])
-    memory = _spread(layout, x, lanes, g.dtype)
-    near = batch_array((*dy.shape[:3], lanes), g.dtype)
-    near[..., : dy.shape[-1]] = dy
-    near[..., dy.shape[-1] :] = 0
-    length, step = columns * lanes, layout.phase[1] * lanes
-    where = frame(layout.rows, rows, length, lanes, step)
-    run_gradient(layout.rows, where, memory, flat(near), g)
+def _in_place(layout: Layout, x: FloatArray, dtype: Any) -> bool:
+    """Whether a plane is its own and only phase, in memory as a strip needs it."""
+    lanes = lanes_for(x.shape[-1])
+    packed = x.strides[2] == lanes * x.itemsize and x.strides[3] == x.itemsize
+    packed = packed and x.strides[1] == x.shape[2] * x.strides[2]
+    packed = packed and x.strides[0] == x.shape[1] * x.strides[1]
+    whole = lanes == x.shape[-1] and layout.window.stride == (1, 1)
+    return bool(whole and packed and x.dtype == dtype and x.flags.carray)
+
+
+def _zeros(shape: tuple[int, ...], dtype: Any) -> FloatArray:
+    """Zeros in batch memory."""
+    memory = batch_array(shape, dtype)
+    memory[...] = 0
+    return memory
 
 
 def frame(rows: Rows, segments: int, length: int, lanes: int, x_step: int) -> Frame:

@@ -20,7 +20,8 @@ from minprune._check import (
     batch_array,
 )
 from minprune.sparse.kernels._jit import share_rows
-from minprune.sparse.kernels.strips import TILE, Frame, Rows, gradient, product
+from minprune.sparse.kernels.strips import TILE, Rows
+from minprune.sparse.kernels.table import Operation, nothing, run, write
 
 WIDE_PANEL, NARROW_PANEL = 128, 2048
 """Columns whose strips the nearest caches hold together: of a full tile of 128 numbers,
@@ -97,7 +98,7 @@ class Layouts:
         return self.wide if lanes == TILE else self.narrow
 
 
-class Slices(NamedTuple):
+class Sliced(NamedTuple):
     """Rows side by side, for `strips.slices`; offsets and values in one order."""
 
     cuts: IntArray
@@ -106,7 +107,7 @@ class Slices(NamedTuple):
     values: FloatArray
 
 
-def make_slices(rows: Rows, values: FloatArray, inputs: int) -> Slices:
+def make_slices(rows: Rows, values: FloatArray, inputs: int) -> Sliced:
     """Slices of `LANE` rows, longest rows first, so that little is filled up.
 
     `rows` are whole and `values` in their order; x must have a zero behind its
@@ -129,7 +130,7 @@ def make_slices(rows: Rows, values: FloatArray, inputs: int) -> Slices:
     offsets = np.full(cuts[-1], inputs, kind)
     filled = np.zeros(cuts[-1], values.dtype)
     offsets[at], filled[at] = rows.offsets, values
-    return Slices(cuts, lanes, offsets, filled)
+    return Sliced(cuts, lanes, offsets, filled)
 
 
 def transposed(
@@ -216,30 +217,45 @@ def zeros(
     return np.ascontiguousarray(bias, dtype)
 
 
-def run_product(
+def in_order(rows: Rows, values: FloatArray) -> FloatArray:
+    """Stored values as the rows are walked."""
+    return values if rows.order is None else values[rows.order]
+
+
+def run_rows(
+    operation: Operation,
+    operands: Any,
     rows: Rows,
-    where: Frame,
     values: FloatArray,
-    start: FloatArray,
     x: FloatArray,
     y: FloatArray,
+    constants: FloatArray | None = None,
+    gradients: FloatArray | None = None,
+    deltas: FloatArray | None = None,
 ) -> None:
-    """The strip kernel over all rows, on as many threads as pay."""
-    frame = where.numbers()
-    share_rows(
-        lambda first, last: product(frame, *rows[:3], values, start, x, y, first, last),
-        rows.outputs,
-        len(rows.offsets) * where.segments * where.length,
-    )
+    """One operation over all rows of its frame, on as many threads as pay.
 
+    `operands` end with the first row and the last.
+    """
+    none, frame = nothing(x.dtype), operands.frame
+    order = nothing(np.int32) if rows.order is None else rows.order
 
-def run_gradient(
-    rows: Rows, where: Frame, x: FloatArray, dy: FloatArray, g: FloatArray
-) -> None:
-    """The gradient kernel over all rows, on as many threads as pay."""
-    frame = where.numbers()
-    share_rows(
-        lambda first, last: gradient(frame, *rows[:3], x, dy, g, first, last),
-        rows.outputs,
-        len(rows.offsets) * where.segments * where.length,
-    )
+    def work(first: int, last: int) -> None:
+        mine = operands._replace(first=first, last=last)
+        run(
+            write([(operation, mine)], rows.offsets.dtype, x.dtype),
+            rows.cuts,
+            rows.offsets,
+            order,
+            values,
+            none if constants is None else constants,
+            none if gradients is None else gradients,
+            none if deltas is None else deltas,
+            none,
+            x,
+            y,
+            0,
+        )
+
+    products = len(values) * frame.segments * frame.length
+    share_rows(work, operands.first, operands.last, products)

@@ -4,27 +4,25 @@ What they compute is defined in `loops`; here it is done by the strip kernel, a 
 samples at a time.
 """
 
-from collections.abc import Callable
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
 from minprune._check import FloatArray, batch_array
-from minprune.sparse.kernels._jit import share_rows
+from minprune.sparse.kernels.gradients import Backward, backward, gradient
 from minprune.sparse.kernels.layout import (
     Layouts,
     Tile,
     flat,
     flat_values,
+    in_order,
     lanes_for,
-    run_gradient,
-    run_product,
+    run_rows,
     tiles,
     transposed,
     zeros,
 )
-from minprune.sparse.kernels.strips import Frame, Rows, column
+from minprune.sparse.kernels.strips import Frame, Product, Rows, product
 from minprune.sparse.products import Pattern
 
 
@@ -60,78 +58,71 @@ class LinearProducts:
     ) -> FloatArray:
         """See `Products.forward`."""
         dtype = np.result_type(values, x)
-        weights = flat_values(values, dtype)
+        weights = self._weights(flat_values(values, dtype))
         start = zeros(self.pattern.shape[0], dtype, bias)
-        if x.shape[1] != 1:
-            return _multiply(self._product, weights, start, x)
-        y = batch_array((len(start), 1), dtype)
-        y[:, 0] = self._column(weights, start, np.ascontiguousarray(x[:, 0], dtype))
+        y = batch_array((len(start), x.shape[1]), dtype)
+        for tile in tiles(x, dtype):
+            self._product(tile, weights, start, flat(y), lanes_for(x.shape[1]))
         return y
 
-    def _product(self, *arguments: Any) -> None:
+    def _weights(self, values: FloatArray) -> FloatArray:
+        """Stored values as the product takes them."""
+        return in_order(self.rows.wide, values)
+
+    def _product(
+        self,
+        tile: Tile,
+        weights: FloatArray,
+        start: FloatArray,
+        y: FloatArray,
+        y_row: int,
+    ) -> None:
         """The product with a tile of samples."""
-        multiply_tile(self.rows, *arguments)
+        rows = self.rows.of(tile.lanes)
+        where = frame(rows, tile.lanes, tile.pitch, y_row)
+        operands = Product(0, tile.first, 0, 0, 0, 0, where, 0, rows.outputs)
+        run_rows(product, operands, rows, weights, tile.memory, y, start)
 
-    def _column(
-        self, weights: FloatArray, start: FloatArray, x: FloatArray
-    ) -> FloatArray:
-        """The product with one sample, packed."""
-        cuts, offsets, order = self.rows.whole[:3]
-        y = np.empty(len(start), x.dtype)
-        if order is not None:
-            weights = weights[order]
-        share_rows(
-            lambda i, j: column(cuts, offsets, weights, start, x, y, False, i, j),
-            len(y),
-            len(offsets),
-        )
-        return y
-
-    def input_gradient(
-        self, values: FloatArray, dy: FloatArray, x: FloatArray
-    ) -> FloatArray:
-        """See `Products.input_gradient`."""
-        dtype = np.result_type(values, dy)
-        weights, start = flat_values(values, dtype), zeros(self.pattern.shape[1], dtype)
-        return _multiply(partial(multiply_tile, self.columns), weights, start, dy)
+    def backward(
+        self, values: FloatArray, x: FloatArray, dy: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """See `Products.backward`."""
+        dtype = np.result_type(values, x, dy)
+        dx, g = batch_array(x.shape, dtype), np.zeros(values.shape, dtype)
+        self._learn(flat_values(values, dtype), x, dy, g.reshape(-1), dx)
+        return dx, g
 
     def weight_gradient(self, x: FloatArray, dy: FloatArray) -> FloatArray:
         """See `Products.weight_gradient`."""
-        dtype = np.result_type(x, dy)
-        g = np.zeros(self.pattern.values_shape, dtype)
-        for far, near in zip(
-            tiles(x, dtype, True), tiles(dy, dtype, True), strict=True
-        ):
-            rows = self.rows.of(near.lanes)
-            where = frame(rows, near.lanes, far.pitch, near.pitch)
-            run_gradient(rows, where, far.memory, near.memory, g.reshape(-1))
+        g = np.zeros(self.pattern.values_shape, np.result_type(x, dy))
+        self._learn(g.reshape(-1), x, dy, g.reshape(-1))
         return g
 
-
-def multiply_tile(
-    layouts: Layouts,
-    tile: Tile,
-    y_row: int,
-    weights: FloatArray,
-    start: FloatArray,
-    y: FloatArray,
-) -> None:
-    """Rows times the samples of a tile."""
-    rows = layouts.of(tile.lanes)
-    where = frame(rows, tile.lanes, tile.pitch, y_row)
-    run_product(rows, where, weights, start, tile.memory, y)
-
-
-def _multiply(
-    product: Callable[..., None], weights: FloatArray, start: FloatArray, x: FloatArray
-) -> FloatArray:
-    """The product with all samples, a tile of them at a time."""
-    y = batch_array((len(start), x.shape[1]), weights.dtype)
-    written = flat(y)
-    for tile in tiles(x, weights.dtype):
-        y_row = lanes_for(x.shape[1])
-        product(tile, y_row, weights, start, written[tile.first :])
-    return y
+    def _learn(
+        self,
+        values: FloatArray,
+        x: FloatArray,
+        dy: FloatArray,
+        g: FloatArray,
+        dx: FloatArray | None = None,
+    ) -> None:
+        """Add to g and, if it is wanted, write dx; a tile of samples at a time."""
+        for far, near in zip(
+            tiles(x, g.dtype, True), tiles(dy, g.dtype, True), strict=True
+        ):
+            rows = self.columns.of(near.lanes)
+            where = frame(rows, near.lanes, near.pitch, lanes_for(x.shape[1]))
+            places = (0, 0, far.first, 0, 0, 0, 0, 0, far.pitch)
+            run_rows(
+                gradient if dx is None else backward,
+                Backward(*places, where, 0, rows.outputs),
+                rows,
+                values,
+                far.memory,
+                far.memory if dx is None else flat(dx),
+                gradients=g,
+                deltas=near.memory,
+            )
 
 
 def frame(rows: Rows, length: int, lanes: int, y_row: int, relu: bool = False) -> Frame:

@@ -107,6 +107,17 @@ class Layout:
         (down, across), (top, left) = self.farthest, self.first
         return max(0, down - top), max(0, across - left)
 
+    @property
+    def reach_back(self) -> int:
+        """Place in dy with its margins that the first position looks at farthest."""
+        down, across = (
+            first + margin - farthest
+            for first, margin, farthest in zip(
+                self.first, self.margin, self.farthest, strict=True
+            )
+        )
+        return down * self.delta[1] + across
+
     @cached_property
     def delta(self) -> Pair:
         """Rows and columns of dy with its margins."""
@@ -149,6 +160,12 @@ class Layout:
         """
         batch = x.shape[-1]
         for phase, own, theirs in self.phases(self.phase, (0, 0)):
+            memory[(phase, slice(None), *own, slice(batch))] = x[:, *theirs]
+
+    def split(self, x: FloatArray, memory: FloatArray) -> None:
+        """Write the phases of the plane itself, without padding, over zeros."""
+        batch = x.shape[-1]
+        for phase, own, theirs in self.phases(self.inside, self.first):
             memory[(phase, slice(None), *own, slice(batch))] = x[:, *theirs]
 
     def collect(self, memory: FloatArray, dx: FloatArray) -> None:

@@ -5,13 +5,12 @@ stored weight needs to be told is one number: how far from the output's own posi
 its input lies. A linear layer's weight in column j has offset j. A convolution's has
 the offset of its channel and tap on padded planes; a stride has been taken out of
 them by splitting the planes into phases. The gradient at the input is the same
-product with the pattern transposed. So all of them are
+product with the pattern transposed; there the gradient at the weights is made along
+the way, see `gradients`. So all of them are
 
     y[i, p] = start[i] + sum over k stored in row i of values[k] * x[offsets[k] + p]
 
-for rows i and positions p, and the gradient at the weights is
-
-    g[k] = sum over p of x[offsets[k] + p] * dy[i, p].
+for rows i and positions p.
 
 Positions come in segments that are contiguous in memory. A segment is worked in tiles
 of `TILE` numbers, so that what a panel of columns touches stays in the nearest
@@ -24,12 +23,9 @@ of n products stays within gamma_n of the sum of their magnitudes in any order (
 
 from typing import NamedTuple
 
-import numpy as np
-
-from minprune._check import AnyArray, FloatArray, IntArray
-from minprune.sparse.kernels._jit import kernel, part
+from minprune._check import FloatArray, IntArray
+from minprune.sparse.kernels._jit import kernel
 from minprune.sparse.kernels._lanes import (
-    Lanes,
     add,
     gather,
     item,
@@ -37,15 +33,14 @@ from minprune.sparse.kernels._lanes import (
     load,
     multiply_add,
     narrow_strip,
-    place,
     positive,
     scatter,
     splat,
     store,
-    total,
     wide_strip,
     width,
 )
+from minprune.sparse.kernels.table import Memory
 
 TILE = 128
 """Numbers of a segment that are worked on before the next: two strips of AVX."""
@@ -74,7 +69,7 @@ class Rows(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """Where positions lie, as a kernel is told in one array of nine numbers.
+    """Where positions lie: operands that most operations have in common.
 
     There are `segments` of `length` numbers. Segment s begins at ``s * x_step`` of
     the input and ``s * y_step`` of an output row; output rows are `y_row` numbers
@@ -91,140 +86,115 @@ class Frame(NamedTuple):
     y_row: int
     relu: int
 
-    def numbers(self) -> IntArray:
-        """The nine numbers."""
-        return np.array(self, np.int64)
+
+class Product(NamedTuple):
+    """Operands of `product`: places, and the rows to make."""
+
+    x: int
+    y: int
+    cuts: int
+    stored: int
+    values: int
+    start: int
+    frame: Frame
+    first: int
+    last: int
 
 
 @kernel
 def product(
-    frame: IntArray,
-    cuts: IntArray,
-    offsets: IntArray,
-    order: IntArray | None,
-    values: FloatArray,
-    start: FloatArray,
-    x: FloatArray,
-    y: FloatArray,
-    first: int,
-    last: int,
+    at: IntArray, memory: Memory, x: FloatArray, y: FloatArray, samples: int
 ) -> None:
     """y[i, p] = start[i] + sum_k values[k] x[offsets[k] + p], for i in a range."""
-    rows, panels, segments, length = frame[0], frame[1], frame[2], frame[3]
-    lanes, x_step, y_step, y_row = frame[4], frame[5], frame[6], frame[7]
-    wide, narrow = wide_strip(values), narrow_strip(values)
+    seen, made, cuts, stored, shift, start = (
+        at[0],
+        at[1],
+        at[2],
+        at[3],
+        at[4] - at[3],
+        at[5],
+    )
+    rows, panels, segments, length = at[6], at[7], at[8], at[9]
+    lanes, x_step, y_step, y_row = at[10], at[11], at[12], at[13]
+    first, last = at[15], at[16]
+    wide, narrow = wide_strip(x), narrow_strip(x)
+    offsets, values = memory.offsets, memory.values
     for segment in range(segments):
         for tile in range(0, length, TILE):
             end = min(tile + TILE, length)
             for panel in range(panels):
-                relu = frame[8] != 0 and panel == panels - 1
+                relu = at[14] != 0 and panel == panels - 1
                 for i in range(first, last):
-                    head = item(cuts, panel * rows + i)
-                    stop = item(cuts, (panel + 1) * rows + i)
+                    head = stored + item(memory.cuts, cuts + panel * rows + i)
+                    stop = stored + item(memory.cuts, cuts + (panel + 1) * rows + i)
                     if head == stop and panel > 0 and not relu:
                         continue
-                    near = segment * y_step + i * y_row
-                    far = segment * x_step
+                    # What a sum starts from: the bias, or what panels before left.
+                    bias = start + i if panel == 0 else -1
+                    near = made + segment * y_step + i * y_row
+                    far = seen + segment * x_step
                     p = tile
                     while p + width(wide) <= end:
-                        strip = begin(wide, panel, start, i, y, near + p)
+                        strip = (
+                            splat(wide, item(memory.constants, bias))
+                            if bias >= 0
+                            else load(wide, y, near + p)
+                        )
                         for k in range(head, stop):
-                            at = far + p + item(offsets, k) * lanes
-                            strip = _step(wide, values, place(order, k), x, at, strip)
-                        finish(strip, relu, y, near + p)
+                            place = far + p + item(offsets, k) * lanes
+                            weight = splat(wide, item(values, k + shift))
+                            strip = multiply_add(weight, load(wide, x, place), strip)
+                        store(y, near + p, positive(strip) if relu else strip)
                         p += width(wide)
                     while p < end:
-                        a = begin(narrow, panel, start, i, y, near + p)
+                        a = (
+                            splat(narrow, item(memory.constants, bias))
+                            if bias >= 0
+                            else load(narrow, y, near + p)
+                        )
                         b = c = d = splat(narrow, 0.0)
-                        rest = (stop - head) & 3
-                        for k in range(head, stop - rest, 4):
-                            at = far + p + item(offsets, k) * lanes
-                            a = _step(narrow, values, place(order, k), x, at, a)
-                            at = far + p + item(offsets, k + 1) * lanes
-                            b = _step(narrow, values, place(order, k + 1), x, at, b)
-                            at = far + p + item(offsets, k + 2) * lanes
-                            c = _step(narrow, values, place(order, k + 2), x, at, c)
-                            at = far + p + item(offsets, k + 3) * lanes
-                            d = _step(narrow, values, place(order, k + 3), x, at, d)
-                        for k in range(stop - rest, stop):
-                            at = far + p + item(offsets, k) * lanes
-                            a = _step(narrow, values, place(order, k), x, at, a)
-                        finish(add(add(a, b), add(c, d)), relu, y, near + p)
+                        k = head
+                        while k + 4 <= stop:
+                            place = far + p + item(offsets, k) * lanes
+                            weight = splat(narrow, item(values, k + shift))
+                            a = multiply_add(weight, load(narrow, x, place), a)
+                            place = far + p + item(offsets, k + 1) * lanes
+                            weight = splat(narrow, item(values, k + 1 + shift))
+                            b = multiply_add(weight, load(narrow, x, place), b)
+                            place = far + p + item(offsets, k + 2) * lanes
+                            weight = splat(narrow, item(values, k + 2 + shift))
+                            c = multiply_add(weight, load(narrow, x, place), c)
+                            place = far + p + item(offsets, k + 3) * lanes
+                            weight = splat(narrow, item(values, k + 3 + shift))
+                            d = multiply_add(weight, load(narrow, x, place), d)
+                            k += 4
+                        while k < stop:
+                            place = far + p + item(offsets, k) * lanes
+                            weight = splat(narrow, item(values, k + shift))
+                            a = multiply_add(weight, load(narrow, x, place), a)
+                            k += 1
+                        a = add(add(a, b), add(c, d))
+                        store(y, near + p, positive(a) if relu else a)
                         p += width(narrow)
 
 
-@part
-def begin(
-    lanes: Lanes, panel: int, start: FloatArray, i: int, y: FloatArray, at: int
-) -> AnyArray:
-    """What a sum starts from: the bias, or what the panels before have left."""
-    if panel == 0:
-        return splat(lanes, item(start, i))
-    return load(lanes, y, at)
+class Slices(NamedTuple):
+    """Operands of `slices`: places, and how many slices."""
 
-
-@part
-def _step(
-    lanes: Lanes, values: FloatArray, k: int, x: FloatArray, at: int, strip: AnyArray
-) -> AnyArray:
-    """Add stored weight k times its strip of the input."""
-    return multiply_add(splat(lanes, item(values, k)), load(lanes, x, at), strip)
-
-
-@part
-def finish(strip: AnyArray, relu: bool, y: FloatArray, at: int) -> None:
-    """Write a sum, cut off below zero if asked."""
-    if relu:
-        store(y, at, positive(strip))
-    else:
-        store(y, at, strip)
-
-
-@kernel
-def column(
-    cuts: IntArray,
-    offsets: IntArray,
-    values: FloatArray,
-    start: FloatArray,
-    x: FloatArray,
-    y: FloatArray,
-    relu: bool,
-    first: int,
-    last: int,
-) -> None:
-    """The product with a single sample, packed: strips run along stored weights.
-
-    y[i] = start[i] + sum_k values[k] x[offsets[k]], for i in a range; `cuts` is of
-    one panel. Inputs are gathered, so this pays only where a strip of samples would
-    be empty.
-    """
-    lanes = narrow_strip(values)
-    rows = len(y)
-    for i in range(first, last):
-        k, stop = item(cuts, i), item(cuts, rows + i)
-        sums = splat(lanes, 0.0)
-        while k + width(lanes) <= stop:
-            seen = gather(lanes, x, offsets, k)
-            sums = multiply_add(load(lanes, values, k), seen, sums)
-            k += width(lanes)
-        rest = item(start, i)
-        while k < stop:
-            rest += item(values, k) * item(x, item(offsets, k))
-            k += 1
-        rest += total(sums)
-        y[i] = 0.0 if relu and rest < 0.0 else rest
+    x: int
+    y: int
+    cuts: int
+    rows: int
+    stored: int
+    values: int
+    start: int
+    slices: int
+    relu: int = 0
 
 
 @kernel
 def slices(
-    cuts: IntArray,
-    rows: IntArray,
-    offsets: IntArray,
-    values: FloatArray,
-    start: FloatArray,
-    x: FloatArray,
-    y: FloatArray,
-    relu: bool,
+    at: IntArray, memory: Memory, x: FloatArray, y: FloatArray, samples: int
 ) -> None:
     """The product with a single sample, packed, for weights laid out in slices.
 
@@ -233,55 +203,23 @@ def slices(
     zero. So a sum needs neither a tail nor an addition across lanes. `rows` says which
     rows the lanes are; a lane too many names the last place of y, which is spare.
     """
-    lanes = lane_strip(values)
-    for s in range(len(cuts) - 1):
+    seen, made, cuts, rows, stored = at[0], at[1], at[2], at[3], at[4]
+    shift, start, count, relu = at[5] - at[4], at[6], at[7], at[8] != 0
+    offsets, values, lanes = memory.offsets, memory.values, lane_strip(x)
+    for s in range(count):
         a = b = splat(lanes, 0.0)
-        k, stop = item(cuts, s), item(cuts, s + 1)
+        k = stored + item(memory.cuts, cuts + s)
+        stop = stored + item(memory.cuts, cuts + s + 1)
         while k + 2 * width(lanes) <= stop:
-            seen = gather(lanes, x, offsets, k)
-            a = multiply_add(load(lanes, values, k), seen, a)
+            near = gather(lanes, x, seen, offsets, k)
+            a = multiply_add(load(lanes, values, k + shift), near, a)
             k += width(lanes)
-            seen = gather(lanes, x, offsets, k)
-            b = multiply_add(load(lanes, values, k), seen, b)
+            near = gather(lanes, x, seen, offsets, k)
+            b = multiply_add(load(lanes, values, k + shift), near, b)
             k += width(lanes)
         if k < stop:
-            seen = gather(lanes, x, offsets, k)
-            a = multiply_add(load(lanes, values, k), seen, a)
-        a = add(add(a, b), gather(lanes, start, rows, s * width(lanes)))
-        scatter(positive(a) if relu else a, y, rows, s * width(lanes))
-
-
-@kernel
-def gradient(
-    frame: IntArray,
-    cuts: IntArray,
-    offsets: IntArray,
-    order: IntArray | None,
-    x: FloatArray,
-    dy: FloatArray,
-    g: FloatArray,
-    first: int,
-    last: int,
-) -> None:
-    """Add to g[k] the sum over p of x[offsets[k] + p] dy[i, p], for i in a range."""
-    rows, panels, segments, length = frame[0], frame[1], frame[2], frame[3]
-    lanes, x_step, y_step, y_row = frame[4], frame[5], frame[6], frame[7]
-    strip = narrow_strip(x)
-    for segment in range(segments):
-        for tile in range(0, length, TILE):
-            end = min(tile + TILE, length)
-            for panel in range(panels):
-                for i in range(first, last):
-                    near = segment * y_step + i * y_row
-                    for k in range(
-                        item(cuts, panel * rows + i), item(cuts, (panel + 1) * rows + i)
-                    ):
-                        far = segment * x_step + item(offsets, k) * lanes
-                        sums = splat(strip, 0.0)
-                        for p in range(tile, end, width(strip)):
-                            seen, delta = (
-                                load(strip, x, far + p),
-                                load(strip, dy, near + p),
-                            )
-                            sums = multiply_add(seen, delta, sums)
-                        g[place(order, k)] += total(sums)
+            near = gather(lanes, x, seen, offsets, k)
+            a = multiply_add(load(lanes, values, k + shift), near, a)
+        place = rows + s * width(lanes)
+        a = add(add(a, b), gather(lanes, memory.constants, start, memory.cuts, place))
+        scatter(positive(a) if relu else a, y, made, memory.cuts, place)
