@@ -5,7 +5,7 @@ import argparse
 SUMMARY = "Measure what the procedures reach on data that need no download."
 EXAMPLE = "minprune study procedures --table critical --seeds 3"
 
-TABLES = ("digits", "by_rate", "tickets", "critical", "second_order", "rigl_cost")
+TABLES = ("digits", "by_recovery", "tickets", "critical", "second_order", "rigl_cost")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     show = Progress()
     tables = {
         "digits": lambda: digits.on_digits(seeds, progress=show),
-        "by_rate": lambda: digits.by_rate(seeds, progress=show),
+        "by_recovery": lambda: digits.by_recovery(seeds, progress=show),
         "tickets": lambda: procedures.tickets(seeds, progress=show),
         "critical": lambda: procedures.critical(seeds, progress=show),
         "second_order": lambda: second_order(seeds, progress=show),

@@ -2,32 +2,55 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from minprune import nn, prune
 from minprune._check import one_of
 from minprune.data import Dataset
 from minprune.data import digits as load_digits
 from minprune.nn.network import Network
+from minprune.sparse import compress
 from minprune.study.tables import SEEDS, Cell, against
 
 SPARSITIES = ("0.8", "0.9", "0.95", "0.98")
-DENSE, REST = 20, 20
-"""Epochs of dense training, and of everything that comes after it, on digits."""
+
+
+Procedures = Sequence[nn.Procedure]
+Make = Callable[[str, int], Procedures]
+"""(sparsity, seed) -> what takes part in a training."""
+
+
+class Training(NamedTuple):
+    """Epochs, and the learning rate that falls from here along half a cosine."""
+
+    epochs: int
+    lr: float = 3e-3
+
+    def run(
+        self, net: Network, data: Dataset, seed: int, procedures: Procedures = ()
+    ) -> None:
+        """Train a network in place, by Adam."""
+        nn.train(
+            net,
+            data,
+            epochs=self.epochs,
+            optimizer=nn.Adam(self.lr),
+            rate=nn.rates.cosine,
+            procedures=procedures,
+            seed=seed,
+        )
+
+
+DENSE, REST = Training(20), Training(20)
+"""Before pruning, and everything that comes after it."""
+WHOLE = Training(40)
+"""The same cost in one training, for what prunes before it."""
 
 How = Callable[[Network, Network, Dataset, str, int], Network]
 """(initial, trained, data, sparsity, seed) -> pruned and recovered network."""
 
 
-RATE = 3e-3
-"""Learning rate on digits; it falls along half a cosine."""
-
-
-def _training(seed: int, lr: float = RATE) -> dict[str, Any]:
-    return {"optimizer": nn.Adam(lr), "rate": nn.rates.cosine, "seed": seed}
-
-
-def _one_shot(criterion: str, lr: float = RATE) -> How:
+def _one_shot(criterion: str, rest: Training = REST) -> How:
     """Cut the trained network once, and recover."""
 
     def run(
@@ -35,50 +58,66 @@ def _one_shot(criterion: str, lr: float = RATE) -> How:
     ) -> Network:
         net = trained.copy()
         prune.OneShot(criterion, sparsity=sparsity, seed=seed).run(net, data)
-        return prune.recover(net, data, REST, **_training(seed, lr))
+        return _recovered(net, data, rest, seed)
 
     return run
 
 
-def _during(
-    make: Callable[[str, int], list[nn.Procedure]], epochs: int, lr: float = RATE
-) -> How:
-    """Train with procedures: on from the trained network, or all from the start."""
-
-    def run(
-        initial: Network, trained: Network, data: Dataset, sparsity: str, seed: int
-    ) -> Network:
-        net = (trained if epochs == REST else initial).copy()
-        procedures = make(sparsity, seed)
-        training = _training(seed, lr)
-        nn.train(net, data, epochs=epochs, procedures=procedures, **training)
-        return net
-
-    return run
-
-
-def _iterative(lr: float = RATE) -> How:
+def _iterative(rest: Training = REST) -> How:
     """Four cuts, each followed by some recovery; half of it comes last."""
 
     def run(
         initial: Network, trained: Network, data: Dataset, sparsity: str, seed: int
     ) -> Network:
-        net, epochs = trained.copy(), (REST // 6, REST // 6, REST // 6)
-        last = REST - sum(epochs)
+        net, some = trained.copy(), rest.epochs // 6
         left = float(1 - Fraction(sparsity)) ** (1 / 4)
-        for step, some in enumerate((*epochs, last), 1):
+        for step in range(1, 5):
             share = sparsity if step == 4 else f"{1 - left**step:.6f}"
             prune.OneShot("magnitude", sparsity=share, seed=seed).run(net, data)
-            net = prune.recover(net, data, some, **_training(seed, lr))
+            epochs = some if step < 4 else rest.epochs - 3 * some
+            net = _recovered(net, data, Training(epochs, rest.lr), seed)
         return net
 
     return run
 
 
-def _gradual(criterion: str, lr: float = RATE) -> How:
+def _recovered(net: Network, data: Dataset, rest: Training, seed: int) -> Network:
+    """What a pruning has left, held sparsely where that pays, after training."""
+    net = compress(net)
+    rest.run(net, data, seed)
+    return net
+
+
+def _from_trained(make: Make, rest: Training = REST) -> How:
+    """Train on with procedures."""
+
+    def run(
+        initial: Network, trained: Network, data: Dataset, sparsity: str, seed: int
+    ) -> Network:
+        net = trained.copy()
+        rest.run(net, data, seed, make(sparsity, seed))
+        return net
+
+    return run
+
+
+def _from_start(make: Make) -> How:
+    """Train with procedures from the first step."""
+
+    def run(
+        initial: Network, trained: Network, data: Dataset, sparsity: str, seed: int
+    ) -> Network:
+        net = initial.copy()
+        WHOLE.run(net, data, seed, make(sparsity, seed))
+        return net
+
+    return run
+
+
+def _gradual(criterion: str, rest: Training = REST) -> How:
     """Along the cubic schedule, the last three tenths of the epochs for recovery."""
-    return _during(
-        lambda s, seed: [prune.Gradual(criterion, sparsity=s, seed=seed)], REST, lr
+    return _from_trained(
+        lambda s, seed: [prune.Gradual(criterion, sparsity=s, seed=seed)], rest
     )
 
 
@@ -95,25 +134,19 @@ ON_DIGITS: dict[str, How] = {
     "iterative, magnitude": _iterative(),
     "gradual, magnitude": _gradual("magnitude"),
     "gradual, Taylor": _gradual("taylor"),
-    "movement": _during(
-        lambda s, seed: [prune.Movement(sparsity=s, scope="network")], REST
+    "movement": _from_trained(
+        lambda s, seed: [prune.Movement(sparsity=s, scope="network")]
     ),
-    "before training, random ERK": _during(
-        lambda s, seed: [random_start(s, seed)], DENSE + REST
+    "before training, random ERK": _from_start(lambda s, seed: [random_start(s, seed)]),
+    "before training, SNIP": _from_start(
+        lambda s, seed: [prune.OneShot("snip", sparsity=s, seed=seed)]
     ),
-    "before training, SNIP": _during(
-        lambda s, seed: [prune.OneShot("snip", sparsity=s, seed=seed)], DENSE + REST
+    "before training, SynFlow": _from_start(lambda s, seed: [prune.synflow(s)]),
+    "SET": _from_start(
+        lambda s, seed: [random_start(s, seed), prune.SET(seed=seed, end=0.75)]
     ),
-    "before training, SynFlow": _during(
-        lambda s, seed: [prune.synflow(s)], DENSE + REST
-    ),
-    "SET": _during(
-        lambda s, seed: [random_start(s, seed), prune.SET(seed=seed, end=0.75)],
-        DENSE + REST,
-    ),
-    "RigL": _during(
-        lambda s, seed: [random_start(s, seed), prune.RigL(frequency=20)],
-        DENSE + REST,
+    "RigL": _from_start(
+        lambda s, seed: [random_start(s, seed), prune.RigL(frequency=20)]
     ),
 }
 """The rows; each has the same number of epochs in all."""
@@ -144,9 +177,9 @@ def _cells(
     for seed in seeds:
         initial = nn.models.build("mlp", data, seed=seed)
         trained = initial.copy()
-        nn.train(trained, data, epochs=DENSE, **_training(seed))
+        DENSE.run(trained, data, seed)
         dense = trained.copy()
-        nn.train(dense, data, epochs=REST, **_training(seed))
+        REST.run(dense, data, seed)
         for sparsity in sparsities:
             values.setdefault(("dense", sparsity), []).append(accuracy(dense, data))
             for name, way in ways.items():
@@ -157,23 +190,33 @@ def _cells(
     return [Cell(row, f"{float(s):.0%}", tuple(v)) for (row, s), v in values.items()]
 
 
-RATES = (1e-3, 3e-3, 1e-2)
+RECOVERIES = (
+    Training(20, 1e-3),
+    Training(20, 3e-3),
+    Training(20, 1e-2),
+    Training(60, 3e-3),
+)
 
 
-def by_rate(
+def by_recovery(
     seeds: Sequence[int] = SEEDS,
     sparsities: Sequence[str] = SPARSITIES[1:],
     progress: Callable[[str], Any] | None = None,
 ) -> list[Cell]:
-    """Test accuracy on digits, by the learning rate of recovery."""
+    """Test accuracy on digits, by the epochs and learning rate after the dense ones."""
     ways: dict[str, How] = {}
-    for lr in RATES:
+    for rest in RECOVERIES:
         ways |= {
-            f"one-shot, {lr:g}": _one_shot("magnitude", lr),
-            f"iterative, {lr:g}": _iterative(lr),
-            f"gradual, {lr:g}": _gradual("magnitude", lr),
+            _called("one-shot", rest): _one_shot("magnitude", rest),
+            _called("iterative", rest): _iterative(rest),
+            _called("gradual", rest): _gradual("magnitude", rest),
         }
     return _cells(ways, seeds, sparsities, progress)
+
+
+def _called(name: str, rest: Training) -> str:
+    """A row's name."""
+    return f"{name}, {rest.epochs} epochs at {rest.lr:g}"
 
 
 COMPARED: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -195,8 +238,11 @@ COMPARED: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("before training, SNIP", "before training, SynFlow", "SET", "RigL"),
     ),
     *(
-        (f"one-shot, {lr:g}", (f"iterative, {lr:g}", f"gradual, {lr:g}"))
-        for lr in RATES
+        (
+            _called("one-shot", rest),
+            (_called("iterative", rest), _called("gradual", rest)),
+        )
+        for rest in RECOVERIES
     ),
 )
 """A row, and those that are compared with it seed by seed."""
