@@ -26,7 +26,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from minprune._check import AnyArray, BoolArray, FloatArray
 from minprune.files import stored
@@ -308,27 +307,30 @@ class _Reader:
 
     def _door(self, name: str, shape: tuple[int, ...]) -> FloatArray:
         """Scale or offset of raw samples, broadcastable to one."""
-        found = self._take(f"preprocess.{name}", np.float32, None)
+        found = self._take(f"preprocess.{name}", None, None)
         fits = found.ndim == len(shape) and all(
             n in (1, m) for n, m in zip(found.shape, shape, strict=True)
         )
-        if not fits or not np.isfinite(found).all():
+        if not fits or found.dtype.kind not in "fi" or not np.isfinite(found).all():
             fault = f"it is of shape {found.shape}; expected finite numbers for {shape}"
             _refuse(f"preprocess.{name}", fault)
-        return found
+        return found.astype(np.float32)
 
     def _take(
-        self, name: str, dtype: DTypeLike, shapes: set[tuple[int, ...]] | None
+        self,
+        name: str,
+        dtype: type[np.generic] | None,
+        shapes: set[tuple[int, ...]] | None,
     ) -> AnyArray:
-        """An array of this type and one of these shapes."""
+        """An array of this type and one of these shapes; None allows any."""
         if name not in self.left:
             _refuse(name, "it is missing from the file, or asked for twice")
         found = self.tensors[name]
-        if found.dtype != dtype or (shapes is not None and found.shape not in shapes):
+        wrong = dtype is not None and found.dtype != dtype
+        if wrong or (shapes is not None and found.shape not in shapes):
             fault = f"it is {found.dtype} of shape {found.shape}; expected "
-            fault += f"{np.dtype(dtype)}" + (
-                f" of shape {' or '.join(map(str, sorted(shapes)))}" if shapes else ""
-            )
+            fault += f"{np.dtype(dtype)} of shape "
+            fault += " or ".join(map(str, sorted(shapes or ())))
             _refuse(name, fault)
         self.left.discard(name)
         return found
