@@ -111,6 +111,39 @@ def test_a_perceptron_computes_the_same(activation):
     assert net.classes == ("no", "yes", "maybe")
 
 
+@pytest.mark.parametrize("activation", sorted(foreign.ACTIVATIONS))
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_fitted_perceptron_of_scikit_learn_computes_the_same(activation, classes):
+    neural = pytest.importorskip(
+        "sklearn.neural_network", reason="scikit-learn is not installed ([conformance])"
+    )
+    rng = np.random.default_rng(0)
+    x, words = rng.normal(size=(60, 6)), np.array(["no", "yes", "maybe"])
+    y = words[np.arange(60) % classes]
+    estimator = neural.MLPClassifier(
+        hidden_layer_sizes=(5, 4), activation=activation, tol=1, random_state=0
+    )
+    net = foreign.from_sklearn(estimator.fit(x, y))
+    logits = net(x).astype(np.float64)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    # Two hidden layers of float32 products of numbers around 1.
+    assert_allclose(shares, estimator.predict_proba(x), rtol=1e-4, atol=1e-5)
+    assert_array_equal(np.array(net.classes)[net.predict(x)], estimator.predict(x))
+
+
+def test_a_fitted_regressor_of_scikit_learn_computes_the_same():
+    neural = pytest.importorskip(
+        "sklearn.neural_network", reason="scikit-learn is not installed ([conformance])"
+    )
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 6))
+    estimator = neural.MLPRegressor(hidden_layer_sizes=(5,), tol=1, random_state=0)
+    net = foreign.from_sklearn(estimator.fit(x, x[:, :2]))
+    assert net.classes == ()
+    assert_allclose(net(x), estimator.predict(x), rtol=1e-4, atol=1e-5)
+
+
 def test_one_logistic_output_becomes_two_classes():
     estimator, raw = perceptron("relu", "logistic", 1)
     net = foreign.from_sklearn(estimator)

@@ -14,17 +14,21 @@ def sizes(name, shape, outputs, **options):
 
 
 PUBLISHED = [
-    # LeCun et al. 1998 as counted by Han et al. 2015 ("267K"), biases included.
+    # Han et al. 2015, Table 3: "267K", weights and biases.
     ("lenet_300_100", (1, 28, 28), 10, 266_610, 266_200),
-    # Caffe's lenet.prototxt: Han et al. 2015 give 431K and 4586K operations.
+    # Layers of BVLC/caffe, examples/mnist/lenet.prototxt; Han et al. 2015, Table 4:
+    # "431K", and 4586K operations, twice these.
     ("lenet5", (1, 28, 28), 10, 431_080, 2_293_000),
-    # tensorflow.org, "TensorFlow 2 quickstart for beginners": model.summary().
+    # model.summary() of the TensorFlow quickstart: "Total params: 101,770".
     ("mlp_128", (1, 28, 28), 10, 101_770, 101_632),
-    # torchvision 0.20, mobilenet_v2: num_params; 0.30 giga multiply-adds.
+    # torchvision's page of mobilenet_v2: num_params 3504872, GFLOPS 0.30 (of
+    # multiply-adds).
     ("mobilenet_v2", (3, 224, 224), 1000, 3_504_872, 300_774_272),
-    # He et al. 2016: 0.27M, 41M multiply-adds; with projections (option B).
+    # He et al. 2016, Table 6: "0.27M", with zero-padded shortcuts; the projections
+    # here add 2,752 of these. Multiply-adds by hand.
     ("resnet20", (3, 32, 32), 10, 272_474, 40_813_184),
-    # Zhang et al. 2017, DS-CNN-S: 5.4M operations, twice these.
+    # Layers of ARM-software/ML-KWS-for-MCU, ds_cnn with model_size_info "5 64 10 4 2 2
+    # 64 3 3 1 1 ..."; Zhang et al. 2017, Table 5: 5.4M operations, twice these.
     ("ds_cnn", (1, 49, 10), 12, 23_180, 2_656_768),
 ]
 
