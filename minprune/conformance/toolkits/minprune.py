@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-import minprune as package
 from minprune import masks, nn, sparse, store, structure
 from minprune._check import BoolArray, FloatArray
+from minprune._version import __version__
 from minprune.conformance.adapter import Toolkit, Unsupported
 from minprune.conformance.toolkits import _written
 from minprune.criteria import CATALOG
@@ -19,7 +19,7 @@ class Adapter(Toolkit):
     """Conversions only, as in any adapter."""
 
     name = "minprune"
-    version = package.__version__
+    version = __version__
 
     def mask(
         self,
