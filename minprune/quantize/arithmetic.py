@@ -28,6 +28,21 @@ class Levels:
     zero: int
 
 
+def levels_over(low: float, high: float) -> Levels:
+    """Levels that cover a range, widened to hold zero, with zero among them.
+
+    Examples
+    --------
+    >>> levels_over(0.0, 255.0)
+    Levels(scale=1.0, zero=-128)
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = float(np.float32((high - low) / 255))
+    if scale == 0:
+        return Levels(1.0, 0)
+    return Levels(scale, int(np.clip(round(-128 - low / scale), -128, 127)))
+
+
 @dataclass(frozen=True, slots=True)
 class AffineNumbers:
     """An affine step in integers."""

@@ -27,6 +27,7 @@ from minprune.quantize.arithmetic import (
     AffineNumbers,
     Integer,
     Levels,
+    levels_over,
     real,
 )
 from minprune.quantize.fixed import split
@@ -216,7 +217,9 @@ def quantize(
     graph.evaluate(
         columns, real, lambda value, array: ranges.update({value: see(array)})
     )
-    levels = {value: _levels(found) for value, found in _shared(graph, ranges).items()}
+    levels = {
+        value: levels_over(*found) for value, found in _shared(graph, ranges).items()
+    }
     numbers: dict[int, AffineNumbers | AddNumbers] = {}
     for step in graph.steps:
         if isinstance(step, Affine):
@@ -245,15 +248,6 @@ def _shared(graph: Graph, ranges: dict[int, Range]) -> dict[int, Range]:
         )
         for value, leader in group.items()
     }
-
-
-def _levels(found: Range) -> Levels:
-    """Levels that cover a range, widened to hold zero, with zero among them."""
-    low, high = min(found[0], 0.0), max(found[1], 0.0)
-    scale = float(np.float32((high - low) / 255))
-    if scale == 0:
-        return Levels(1.0, 0)
-    return Levels(scale, int(np.clip(round(-128 - low / scale), -128, 127)))
 
 
 def _affine_numbers(
