@@ -1,11 +1,15 @@
-"""minprune import: weights from elsewhere, as a network."""
+"""minprune import: networks and weights from elsewhere."""
 
 import argparse
 
-SUMMARY = "Turn weights from PyTorch (safetensors) or NumPy (.npz) into a network file."
+SUMMARY = (
+    "Turn an ONNX file, or weights from PyTorch (safetensors) or NumPy (.npz), into a "
+    "network file."
+)
 EXAMPLE = (
     "minprune import lenet.safetensors --model lenet_300_100 --data digits "
-    "-o net.safetensors"
+    "-o net.safetensors\n  "
+    "minprune import net.onnx -o net.safetensors"
 )
 
 
@@ -16,7 +20,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "weights",
         metavar="WEIGHTS",
-        help="a state_dict saved as safetensors, or an .npz, named as in the model",
+        help="an .onnx file, which brings its own architecture (needs the onnx "
+        "extra); a state_dict saved as safetensors, or an .npz, named as in the model",
     )
     parser.add_argument("--model", help="the architecture; an .npz may bring its own")
     parser.add_argument("--data", metavar="DATA", help=f"what it is for: {DATA_HELP}")
@@ -30,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     from minprune.cli._options import writable
     from minprune.cli._show import as_json
     from minprune.nn import foreign
+    from minprune.nn.foreign_onnx import read_onnx
+    from minprune.nn.train import check_fit
 
     writable(args.output)
     found = data.load(args.data) if args.data else None
@@ -38,7 +45,15 @@ def run(args: argparse.Namespace) -> int:
         if found is None:
             raise ValueError("--model needs --data, whose shapes it adapts to")
         net = nn.models.build(args.model, found)
-    if args.weights.endswith(".npz"):
+    if args.weights.endswith(".onnx"):
+        if net is not None:
+            raise ValueError(
+                f"{args.weights}: it brings its own architecture; leave --model out"
+            )
+        net = read_onnx(args.weights)
+        if found is not None:
+            check_fit(net, found)
+    elif args.weights.endswith(".npz"):
         net = foreign.read_npz(args.weights, net)
     elif net is None:
         raise ValueError(

@@ -1,10 +1,13 @@
 """Weights from elsewhere become a network file, or are refused in one line."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
 import minprune
 from minprune import data, nn
+from minprune.export import onnx
 from minprune.nn import foreign
 
 DIGITS = ("--model", "mlp", "--data", "digits")
@@ -45,3 +48,18 @@ def test_what_does_not_fit_is_refused_by_name(net, run, tmp_path):
         assert status == 2
         assert says in err
         assert not out.exists()
+
+
+def test_onnx_is_read_or_the_extra_is_named(net, run, run_json, tmp_path):
+    source, out = tmp_path / "net.onnx", tmp_path / "net.safetensors"
+    onnx.write(net, source)
+    if find_spec("onnx") is None:
+        status, _, err = run("import", source, "-o", out)
+        assert status == 2
+        assert 'python -m pip install "minprune[onnx]"' in err
+        return
+    run_json("import", source, "-o", out, "--data", "digits")
+    x = data.load("digits").test.x
+    assert np.array_equal(minprune.load(out)(x), net(x))
+    status, _, err = run("import", source, *DIGITS, "-o", out)
+    assert (status, "brings its own architecture" in err) == (2, True)
