@@ -20,6 +20,10 @@ from minprune.sparse.base import SparseLayer
 BLOCK = 2**18
 """Gradients held at once."""
 
+SAMPLE, SPARE = 16, 1.5
+"""Every so manieth gradient of the first block tells about which size the largest pass;
+the guess leaves so many times the candidates that are needed."""
+
 
 class Batch(NamedTuple):
     """What a layer saw of one batch, and how much it counts."""
@@ -57,27 +61,67 @@ def largest(
 
     Notes
     -----
-    Of equal sizes the lower position is taken. Memory: `BLOCK` gradients and `count`
-    candidates.
+    Of equal sizes the lower position is taken. Candidates are what passes a size that
+    is guessed from the first block; if too few do, all are looked at again. Memory:
+    `BLOCK` gradients and their candidates.
     """
+    found = _scan(layer, batches, taken, count, guess=True)
+    if len(found.positions) < count:
+        found = _scan(layer, batches, taken, count, guess=False)
+    return found
+
+
+def _scan(
+    layer: SparseLayer,
+    batches: Sequence[Batch],
+    taken: IntArray,
+    count: int,
+    guess: bool,
+) -> Grown:
+    """`largest`, looking only above a guess: too few are found if that was too high."""
     columns = int(np.prod(layer.logical_shape[1:]))
+    free = layer.logical_shape[0] * columns - len(taken)
     best: AnyArray = np.empty(0, layer.params["weight"].dtype)
-    where, total = np.empty(0, np.int64), 0.0
+    where, total, floor = np.empty(0, np.int64), 0.0, -1.0
     for first, gradient in blocks(layer, batches):
         size = np.abs(gradient, out=gradient).reshape(-1)
         start, stop = first * columns, first * columns + size.size
         inside = taken[np.searchsorted(taken, start) : np.searchsorted(taken, stop)]
-        total += float(size[inside - start].sum(dtype=np.float64))
-        size[inside - start] = -1  # below every size
-        # Only what beats the last candidate can enter: of equal ones the earlier stays.
-        full = count and len(best) == count
-        at = np.flatnonzero(size > (best.min() if full else -1))
+        inside = inside - start
+        total += float(size[inside].sum(dtype=np.float64))
+        if not count:
+            continue
+        size[inside] = -1  # below every size
+        if guess and first == 0:
+            floor = _reached_by(size[::SAMPLE], SPARE * count / free)
+        at = np.flatnonzero(size > floor)
         best = np.concatenate((best, size[at]))
         where = np.concatenate((where, at + start))
-        if len(best) > count:
-            chosen = lowest(-best, count)
-            best, where = best[chosen], where[chosen]
+        if len(best) > SPARE * count:
+            best, where = _first(best, where, count)
+            # Only what beats the last candidate can enter: of equal ones the earlier
+            # stays.
+            floor = best.min()
+    best, where = _first(best, where, count)
     return Grown(where, total / max(len(taken), 1))
+
+
+def _reached_by(size: FloatArray, share: float) -> float:
+    """A size that about this share of the sizes passes."""
+    rank = int(share * len(size))
+    if rank >= len(size):
+        return -1.0
+    return float(np.partition(size, len(size) - 1 - rank)[len(size) - 1 - rank])
+
+
+def _first(
+    best: FloatArray, where: IntArray, count: int
+) -> tuple[FloatArray, IntArray]:
+    """The `count` largest candidates, or all if there are no more."""
+    if len(best) <= count:
+        return best, where
+    chosen = lowest(-best, count)
+    return best[chosen], where[chosen]
 
 
 def blocks(

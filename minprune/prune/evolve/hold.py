@@ -107,17 +107,17 @@ def positions(layer: SparseLayer) -> IntArray:
     return flat(row_of_each(pattern.indptr), pattern.indices, pattern.shape)
 
 
-def among(positions: IntArray, others: IntArray) -> BoolArray:
-    """Which positions are among others, which are ascending.
+def common(first: IntArray, second: IntArray) -> tuple[IntArray, IntArray]:
+    """Where in each of two ascending lists of positions those stand that are in both.
 
-    >>> among(np.array([1, 4, 9]), np.array([0, 4, 5])).tolist()
-    [False, True, False]
+    >>> common(np.array([1, 4, 9]), np.array([0, 4, 5, 9]))
+    (array([1, 2]), array([1, 3]))
     """
-    if not len(others):
-        return np.zeros(len(positions), bool)
-    place = np.minimum(np.searchsorted(others, positions), len(others) - 1)
-    found: BoolArray = others[place] == positions
-    return found
+    if not len(second):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    place = np.minimum(np.searchsorted(second, first), len(second) - 1)
+    found = np.flatnonzero(second[place] == first)
+    return found, place[found]
 
 
 def exchange(
@@ -144,14 +144,19 @@ def exchange(
     moved : ndarray of int, shape (stored before,)
         The new place of every old value, -1 where it went.
     """
-    first = layer.drop(np.flatnonzero(drop))
-    optimizer.remap(name, first, csr(layer).stored)
-    second = layer.grow(*np.divmod(grow, csr(layer).shape[1]))
-    optimizer.remap(name, second, csr(layer).stored)
-    moved = np.where(first >= 0, second[first], -1) if len(second) else first
-    fresh = np.ones(csr(layer).stored, bool)
-    fresh[second] = False
-    layer.params["weight"][fresh] = values
+    shape, stay = csr(layer).shape, np.flatnonzero(~drop)
+    both = np.concatenate((positions(layer)[stay], grow))
+    order = np.argsort(both, kind="stable")  # two ascending runs: merged in one pass
+    place = np.empty(len(both), np.int64)
+    place[order] = np.arange(len(both))
+    moved = np.full(len(drop), -1)
+    moved[stay] = place[: len(stay)]
+    held = layer.params["weight"]
+    now = np.empty(len(both), held.dtype)
+    now[moved[stay]] = held[stay]
+    now[place[len(stay) :]] = values
+    layer.hold(CSR.from_positions(shape, *np.divmod(both[order], shape[1])), now)
+    optimizer.remap(name, moved, len(both))
     return moved
 
 

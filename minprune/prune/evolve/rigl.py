@@ -9,7 +9,7 @@ from minprune.masks import lowest, rounded
 from minprune.masks.count import share
 from minprune.nn.train import Run
 from minprune.prune.evolve.growth import largest, last_batch
-from minprune.prune.evolve.hold import Evolving, among, exchange, positions
+from minprune.prune.evolve.hold import Evolving, common, exchange, positions
 from minprune.prune.moment import Moment
 
 
@@ -72,10 +72,10 @@ class RigL(Evolving):
         for name, layer in self.layers(run.net).items():
             size = np.abs(layer.params["weight"])
             drop = lowest(size, rounded(len(size), rate, floor))
-            held = positions(layer)
-            batch = last_batch(layer)
-            grow = largest(layer, [batch], held[~drop], int(drop.sum())).positions
-            back = drop.copy()
-            back[drop] = among(held[drop], grow)
-            grow = grow[~among(grow, held[back])]
-            exchange(run.optimizer, name, layer, drop & ~back, grow)
+            held, gone = positions(layer), np.flatnonzero(drop)
+            kept = held[np.flatnonzero(~drop)]
+            grow = largest(layer, [last_batch(layer)], kept, len(gone)).positions
+            back, again = common(held[gone], grow)
+            drop[gone[back]] = False
+            grow = np.delete(grow, again)
+            exchange(run.optimizer, name, layer, drop, grow)

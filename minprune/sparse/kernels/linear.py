@@ -50,7 +50,7 @@ class LinearProducts:
     def columns(self) -> Layouts:
         """The transposed pattern, built when a gradient is first asked for."""
         (out, inside), (row, column, where) = self.pattern.shape, self.pattern.entries()
-        order, places = transposed(column, row, where)
+        order, places = transposed(column, where)
         return Layouts(inside, out, column[order], row[order], places)
 
     def forward(

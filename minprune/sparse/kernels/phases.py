@@ -137,7 +137,7 @@ class Layout:
         taps = self.window.kernel[0] * self.window.kernel[1]
         seen = phase * self.channels + channel
         source = row * taps + column % taps
-        order, places = transposed(seen, source, where)
+        order, places = transposed(seen, where)
         height, width = self.delta
         back = (row * height + self.farthest[0] - down) * width
         offset = back + self.farthest[1] - across
