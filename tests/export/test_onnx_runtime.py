@@ -6,6 +6,9 @@ its optimizations, which fold and fuse operators and put integer kernels in the 
 pairs of Q and DQ.
 """
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -268,3 +271,19 @@ def test_a_named_model_in_int8_answers_as_its_emulation(name, way):
         steps(small, x, way)[1]["output"],
         answer(checked(small), way, input=np.asarray(x, np.float32))["output"],
     )
+
+
+# The plainest use.
+
+
+def test_the_program_in_the_documentation_prints_the_classes(
+    tmp_path, monkeypatch, capsys
+):
+    text = (Path(__file__).parents[2] / "docs" / "onnx.md").read_text()
+    example = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    ds = data.load("digits")
+    net = nn.models.build("mlp", ds, seed=0)
+    monkeypatch.chdir(tmp_path)
+    onnx.write(net, "net.onnx")
+    exec(compile(example, "docs/onnx.md", "exec"), {})
+    assert capsys.readouterr().out == f"{net.predict(ds.test.x[:10])}\n"
