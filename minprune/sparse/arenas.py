@@ -8,22 +8,29 @@ from typing import Any
 
 import numpy as np
 
-from minprune._check import AnyArray, IntArray, batch_array
+from minprune._check import LANE, AnyArray, IntArray, batch_array
 
 SLACK = 256
 """Numbers behind the last activation, which a strip may read but nothing uses."""
 
 
 def keep(arena: list[Any], array: AnyArray) -> int:
-    """Put an array into an arena that is being planned; the place where it begins."""
+    """Put an array into an arena that is being planned; the place where it begins.
+
+    It begins on a cache line, if the arena does and its numbers have four bytes.
+    """
     start = sum(map(len, arena))
-    arena.append(array)
-    return start
+    gap = -start % LANE
+    arena += [np.zeros(gap, array.dtype), array]
+    return start + gap
 
 
 def joined(arena: list[Any], dtype: Any) -> AnyArray:
     """The arena itself, never empty, so that a kernel can be given it."""
-    return np.concatenate([*arena, np.zeros(1, dtype)]).astype(dtype)
+    parts = np.concatenate([*arena, np.zeros(1, dtype)])
+    whole = aligned(len(parts), np.dtype(dtype))
+    whole[...] = parts
+    return whole
 
 
 def joined_offsets(arena: list[IntArray]) -> IntArray:

@@ -42,6 +42,8 @@ class Plan:
         self._arrays = Planner(net, batch).arrays()
         self._run: Callable[..., None] = table.run
         self._out = np.zeros((batch, *net.output_shape), self.dtype)
+        self._full = (self._out, self._out.reshape(-1))
+        self._shape = (batch, *net.input_shape)
         self.operations = len(self._arrays[0])
         self.memory_bytes = sum(a.nbytes for a in (*self._arrays, self._out))
 
@@ -61,7 +63,12 @@ class Plan:
         -------
         y : ndarray, shape (N, *output_shape)
         """
-        if not (isinstance(x, np.ndarray) and x.dtype == self.dtype and x.flags.carray):
+        ready = isinstance(x, np.ndarray) and x.dtype == self.dtype and x.flags.carray
+        if ready and out is None and x.shape == self._shape:  # nothing left to check
+            made, written = self._full
+            self._run(*self._arrays, x.reshape(-1), written, self.batch)
+            return made
+        if not ready:
             x = np.require(x, self.dtype, ["C", "ALIGNED", "WRITEABLE"])
         count = len(x)
         if x.size != count * self.input_size:
@@ -145,7 +152,7 @@ def compile(
     >>> bool(np.allclose(run(x), net(x), atol=1e-6))
     True
     >>> run.operations, run.memory_bytes
-    (3, 2162)
+    (3, 2254)
     """
     batch = positive_int("compile", "batch", batch)
     if batch > TILE:

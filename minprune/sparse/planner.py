@@ -62,8 +62,7 @@ class Planner:
         self.top = 0
         self.cuts: list[IntArray] = []
         self.offsets: list[IntArray] = []
-        self.weights: list[FloatArray] = []
-        self.constants: list[FloatArray] = []
+        self.numbers: list[FloatArray] = []
 
         self.plan(net)
 
@@ -78,7 +77,7 @@ class Planner:
         view = self.place(*_planes(shape))
         scale = np.broadcast_to(net.scale, shape).reshape(-1)
         offset = np.broadcast_to(net.offset, shape).reshape(-1)
-        both = self.constant(np.concatenate((scale, offset)))
+        both = self.keep(np.concatenate((scale, offset)))
         size = int(np.prod(shape))
         self.add(
             self.program.enter, self.program.Enter(view.at, size, self.lanes, both)
@@ -91,27 +90,22 @@ class Planner:
 
     def arrays(self) -> tuple[AnyArray, ...]:
         """The table and all arenas, as `table.run` takes them."""
-        from minprune.sparse.kernels.table import nothing, write
+        from minprune.sparse.kernels.table import write
 
         offsets = joined_offsets(self.offsets)
-        unused = nothing(self.dtype)
         return (
             write(self.operations, offsets.dtype, self.dtype),
             joined(self.cuts, np.int32),
             offsets,
-            nothing(np.int32),
-            joined(self.weights, self.dtype),
-            joined(self.constants, self.dtype),
-            unused,
-            unused,
+            joined(self.numbers, self.dtype),
             aligned(self.top + SLACK, self.dtype),
         )
 
     # Memory.
 
-    def constant(self, numbers: AnyArray) -> int:
-        """A place for these among the constants."""
-        return keep(self.constants, numbers)
+    def keep(self, numbers: AnyArray) -> int:
+        """A place for these weights or constants."""
+        return keep(self.numbers, numbers)
 
     def room(self, numbers: int) -> int:
         """Room for so many numbers and a zero behind them, on a cache line."""
@@ -219,8 +213,8 @@ class Planner:
             y,
             keep(self.cuts, rows.cuts),
             keep(self.offsets, rows.offsets),
-            keep(self.weights, in_order(rows, values.reshape(-1))),
-            self.constant(bias),
+            self.keep(in_order(rows, values.reshape(-1))),
+            self.keep(bias),
             where,
             0,
             rows.outputs,
@@ -259,8 +253,8 @@ class Planner:
             made.at,
             keep(self.cuts, rows.cuts),
             keep(self.offsets, rows.offsets),
-            keep(self.weights, values.reshape(-1)),
-            self.constant(bias),
+            self.keep(values.reshape(-1)),
+            self.keep(bias),
             pattern.block[0],
             rows.outputs,
         )
@@ -280,8 +274,8 @@ class Planner:
             keep(self.cuts, sliced.cuts),
             keep(self.cuts, sliced.rows),
             keep(self.offsets, sliced.offsets),
-            keep(self.weights, sliced.values),
-            self.constant(np.append(bias, self.dtype.type(0))),
+            self.keep(sliced.values),
+            self.keep(np.append(bias, self.dtype.type(0))),
             len(sliced.cuts) - 1,
         )
         self.add(self.strips.slices, operands)
@@ -378,7 +372,7 @@ class Planner:
         )
         shift = layer.params.get("bias", np.zeros_like(mean)) - mean * scale
         made = self.place(view.channels, view.rows, view.columns)
-        both = self.constant(np.concatenate((scale, shift)))
+        both = self.keep(np.concatenate((scale, shift)))
         self.move(view, made, scale=both)
         return made
 

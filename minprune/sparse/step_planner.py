@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from minprune._check import AnyArray, FloatArray, IntArray
+from minprune._check import LANE, AnyArray, FloatArray, IntArray
 from minprune.nn.conv import Convolution
 from minprune.nn.layer import Layer
 from minprune.nn.network import Network
@@ -56,6 +56,7 @@ class StepPlanner(Planner):
             for key, buffer in layer.buffers.items():
                 self.places[id(layer), key] = self.held
                 self.held += buffer.size
+        self.held += -self.held % LANE
         super().__init__(net, max(batch, 2))  # a single sample is padded like any
 
     def plan(self, net: Network) -> None:
@@ -74,7 +75,7 @@ class StepPlanner(Planner):
         offsets = joined_offsets(self.offsets)
         logits, delta = self.logits, self.delta
         at = (self.half, logits.at, delta.at, logits.size, self.lanes)
-        numbers = [np.zeros(self.held), *self.constants]
+        numbers = [np.zeros(self.held), *self.numbers]
         return (
             write(self.operations, offsets.dtype, self.dtype),
             np.array(at, np.int64),
@@ -87,9 +88,9 @@ class StepPlanner(Planner):
             aligned(self.top + SLACK, self.dtype),
         )
 
-    def constant(self, numbers: AnyArray) -> int:
+    def keep(self, numbers: AnyArray) -> int:
         """A place behind what is trained."""
-        return self.held + keep(self.constants, numbers)
+        return self.held + keep(self.numbers, numbers)
 
     def like(self, view: View) -> View:
         """Room for as much again, without gaps."""
@@ -114,13 +115,13 @@ class StepPlanner(Planner):
         """See `Planner.product`; weights are multiplied where they are trained."""
         weights = self.places[id(layer), "weight"]
         if rows.order is not None:
-            made = self.constant(np.zeros(len(rows.order)))
+            made = self.keep(np.zeros(len(rows.order)))
             order = keep(self.orders, rows.order)
             operands = self.training.Arrange(weights, order, made, len(rows.order))
             self.add(self.training.arrange, operands)
             weights = made
         bias = self.places.get((id(layer), "bias"))
-        start = self.constant(np.zeros(rows.outputs)) if bias is None else bias
+        start = self.keep(np.zeros(rows.outputs)) if bias is None else bias
         cuts, stored = keep(self.cuts, rows.cuts), keep(self.offsets, rows.offsets)
         places = (x, y, cuts, stored, weights, start)
         operands = self.strips.Product(*places, where, 0, rows.outputs)
@@ -264,8 +265,8 @@ class StepPlanner(Planner):
         view = self.contiguous(view)
         made = self.like(view)
         of, kind = cast("Any", layer), self.training
-        state = self.constant(np.zeros(2 + 2 * view.channels))
-        self.constants[-1][:2] = of.eps, of.momentum
+        state = self.keep(np.zeros(2 + 2 * view.channels))
+        self.numbers[-1][:2] = of.eps, of.momentum
         scale, shift = (self.places.get((id(layer), k), -1) for k in ("weight", "bias"))
         operands = kind.Norm(
             view.at,

@@ -21,7 +21,7 @@ from minprune._check import (
 )
 from minprune.sparse.kernels._jit import share_rows
 from minprune.sparse.kernels.strips import TILE, Rows
-from minprune.sparse.kernels.table import Operation, nothing, run, write
+from minprune.sparse.kernels.table import Operation, nothing, perform, write
 
 WIDE_PANEL, NARROW_PANEL = 128, 2048
 """Columns whose strips the nearest caches hold together: of a full tile of 128 numbers,
@@ -134,10 +134,10 @@ def make_slices(rows: Rows, values: FloatArray, inputs: int) -> Sliced:
 
 
 def transposed(row: IntArray, where: IntArray | None) -> tuple[IntArray, IntArray]:
-    """Entries sorted by `row` and then by column: their order, and their values'.
+    """Entries sorted by `row`, as they came within it: their order, and their values'.
 
-    They come sorted by what is the column here, so that a stable sort by row is enough;
-    NumPy sorts keys of 16 bits in linear time.
+    They come sorted by what is the column here, so that a stable sort by row sorts by
+    both; NumPy sorts keys of 16 bits in linear time.
     """
     key = row.astype(np.uint16) if row.max(initial=0) < 2**16 else row
     order = np.argsort(key, kind="stable")
@@ -244,8 +244,8 @@ def run_rows(
 
     def work(first: int, last: int) -> None:
         mine = operands._replace(first=first, last=last)
-        run(
-            write([(operation, mine)], rows.offsets.dtype, x.dtype),
+        perform(
+            write([(operation, mine)], rows.offsets.dtype, x.dtype)[0],
             rows.cuts,
             rows.offsets,
             order,
@@ -253,10 +253,8 @@ def run_rows(
             none if constants is None else constants,
             none if gradients is None else gradients,
             none if deltas is None else deltas,
-            none,
             x,
             y,
-            0,
         )
 
     products = len(values) * frame.segments * frame.length

@@ -5,9 +5,9 @@ An operation is a kernel with the arguments
     (at, memory, x, y, samples)
 
 that reads from x and writes to y. `at` are its operands: whole numbers, most of them
-places in these arrays and in the arenas of `memory`. One small loop, `run`, carries a
-table out: the product of a layer is a table of one row, a compiled network is one of
-many. An operation is compiled when it first stands in a table, so that nobody waits
+places in these arrays and in the arenas of `memory`. A small loop, `run`, carries the
+table of a compiled network out; the product of a layer is a single row, for `perform`.
+An operation is compiled when it first stands in a table, so that nobody waits
 for what his network does not use.
 """
 
@@ -58,11 +58,7 @@ def run(
     table: IntArray,
     cuts: IntArray,
     offsets: IntArray,
-    order: IntArray,
-    values: FloatArray,
-    constants: FloatArray,
-    gradients: FloatArray,
-    deltas: FloatArray,
+    numbers: FloatArray,
     arena: FloatArray,
     x: FloatArray,
     y: FloatArray,
@@ -71,12 +67,31 @@ def run(
     """Carry out a table: from x by way of the arena to y.
 
     The first row reads x and the last one writes y; in between, all is in the arena.
+    Few arrays make a short call.
     """
-    memory = Memory(cuts, offsets, order, values, constants, gradients, deltas)
+    memory = Memory(cuts, offsets, cuts, numbers, numbers, numbers, arena)
     for row in range(len(table)):
         seen = x if row == 0 else arena
         made = y if row == len(table) - 1 else arena
         call(table[row, 0], table[row, 1:], memory, seen, made, samples)
+
+
+@kernel
+def perform(
+    row: IntArray,
+    cuts: IntArray,
+    offsets: IntArray,
+    order: IntArray,
+    values: FloatArray,
+    constants: FloatArray,
+    gradients: FloatArray,
+    deltas: FloatArray,
+    x: FloatArray,
+    y: FloatArray,
+) -> None:
+    """Carry out a single row, on arrays that may lie anywhere."""
+    memory = Memory(cuts, offsets, order, values, constants, gradients, deltas)
+    call(row[0], row[1:], memory, x, y, 0)
 
 
 def write(
