@@ -109,7 +109,7 @@ def test_blocks_cost_less_than_single_weights():
         (tall, wide): {
             c.encoding: c
             for c in candidates(
-                np.kron(kept, np.ones((tall, wide), bool)), 1, 0, (tall, wide)
+                np.kron(kept, np.ones((tall, wide), bool)), 1, block=(tall, wide)
             )
         }
         for tall, wide in ((4, 1), (1, 4), (4, 4))
@@ -118,14 +118,17 @@ def test_blocks_cost_less_than_single_weights():
         block = found[f"block{tall}x{wide}"]
         assert block.bytes < min(c.bytes for c in found.values() if c is not block)
         assert (wide > 1) == (choose(list(found.values()), "speed") is block)
-    assert len(candidates(kept, 1, 0)) == len(ENCODINGS)
+    assert len(candidates(kept, 1)) == len(ENCODINGS) - 1  # no strips: no delta8
 
 
 def test_a_full_segment_does_not_fit_eight_bits():
     full = np.ones((2, 256), bool)
     assert not ENCODINGS["seg8"].fits(full)
     assert ENCODINGS["seg8"].fits(full[:, :255])
-    assert {c.encoding for c in candidates(full, 1, 0)} == ENCODINGS.keys() - {"seg8"}
+    assert {c.encoding for c in candidates(full, 1)} == ENCODINGS.keys() - {
+        "seg8",
+        "delta8",
+    }
 
 
 def test_columns_ascend_in_every_group_of_nm16():
@@ -142,7 +145,7 @@ def test_columns_ascend_in_every_group_of_nm16():
 )
 def test_the_objective_decides(density, speed, flash):
     kept = np.random.default_rng(0).random((300, 784)) < density
-    found = candidates(kept, 1, 0)
+    found = candidates(kept, 1)
     assert choose(found, "speed").encoding == speed
     assert choose(found, "flash").encoding == flash
 

@@ -42,7 +42,7 @@ class Block(Encoding):
     def words(self) -> dict[str, str]:
         """Sizes of the block, and its multiplications."""
         takes = (
-            f"TAKE_LANES(READ_VALUE(&weight[{i}]), &seen[{i}U * LANESU]);"
+            f"TAKE_LANES(READ_VALUE(&weight[{i}]), &AT_LANES(first + {i}U));"
             for i in range(self.wide)
         )
         text = f"\n{20 * ' '}".join(takes)

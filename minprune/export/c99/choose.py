@@ -19,15 +19,14 @@ from minprune.export.c99.encode import (
     SEGMENT,
     Bitmask,
     Delta4,
+    Delta8,
     Dense,
     Encoding,
     Seg8,
 )
+from minprune.export.c99.strip import Strip
 
 OBJECTIVES = ("speed", "flash")
-
-LANES = 4
-"""Output positions of a convolution that share each decoded weight."""
 
 COST = {
     ("dense", 1): (5.0, 0.0, 28.0),
@@ -36,17 +35,25 @@ COST = {
     ("bitmask", 1): (1.0, 8.5, 30.0),
     ("delta4", 1): (7.0, 9.0, 36.0),
     ("block", 1): (3.2, 3.7, 35.0),
-    ("dense", 4): (12.5, 0.0, 150.0),
-    ("seg8", 4): (19.0, 20.0, 150.0),
-    ("nm16", 4): (16.5, 15.0, 150.0),
-    ("bitmask", 4): (13.0, 8.0, 150.0),
-    ("delta4", 4): (13.5, 16.0, 150.0),
-    ("block", 4): (9.0, 12.0, 150.0),
+    ("dense", 4): (13.0, 0.0, 154.0),
+    ("seg8", 4): (19.0, 20.0, 169.0),
+    ("nm16", 4): (19.5, 10.5, 155.0),
+    ("bitmask", 4): (14.0, 7.0, 146.0),
+    ("delta4", 4): (22.5, 10.5, 154.0),
+    ("delta8", 4): (13.0, 0.0, 160.0),
+    ("block", 4): (11.0, 12.0, 150.0),
+    ("dense", 8): (26.0, 0.0, 284.0),
+    ("seg8", 8): (30.0, 20.0, 287.0),
+    ("nm16", 8): (34.0, 10.5, 269.0),
+    ("bitmask", 8): (29.0, 7.0, 261.0),
+    ("delta4", 8): (35.5, 8.5, 254.0),
+    ("delta8", 8): (22.0, 0.0, 276.0),
+    ("block", 8): (22.0, 12.0, 280.0),
 }
-"""Instructions for a weight, a part and a row, with one lane and with four. Fitted to
-counts like those of `benchmarks/device.py`, for layers of 8 to 60 rows, 0 to 95 %
+"""Instructions for a weight, a part and a row, with one, four and eight lanes. Fitted
+to counts like those of `benchmarks/device.py`, for layers of 8 to 60 rows, 0 to 95 %
 pruned, which the fit meets within 5 %; blocks, of 1 to 16 columns, within 12 % for
-linear layers and 25 % for convolutions. Gathering the patches of a convolution, the
+linear layers and 25 % for convolutions. Laying out the strips of a convolution, the
 same for every encoding, is left out."""
 
 
@@ -60,7 +67,10 @@ class Candidate:
 
 
 def candidates(
-    kept: AnyArray, itemsize: int, positions: int, block: tuple[int, int] = (1, 1)
+    kept: AnyArray,
+    itemsize: int,
+    strip: Strip | None = None,
+    block: tuple[int, int] = (1, 1),
 ) -> list[Candidate]:
     """Every encoding that can hold a pattern.
 
@@ -70,15 +80,15 @@ def candidates(
         Where weights differ from zero.
     itemsize : int
         Bytes of a weight: 1 or 4.
-    positions : int
-        Output positions of a convolution; 0 for a linear layer.
+    strip : Strip, optional
+        What a convolution reads; a linear layer has none.
     block : (int, int)
         Rows and columns of the blocks that were pruned as one, if there are any.
 
     Examples
     --------
     >>> diagonal = np.eye(64, dtype=bool)
-    >>> for candidate in candidates(diagonal, 1, 0):
+    >>> for candidate in candidates(diagonal, 1):
     ...     print(candidate.encoding, candidate.bytes)
     dense 4096
     seg8 192
@@ -86,17 +96,24 @@ def candidates(
     bitmask 576
     delta4 294
     """
-    lanes, times = (LANES, -(-positions // LANES)) if positions else (1, 1)
+    lanes, times = (strip.lanes, strip.blocks) if strip else (1, 1)
     encodings = list(ENCODINGS.values())
     if block != (1, 1):
         encodings.append(Block(*block))
     found = []
     for encoding in encodings:
-        if encoding.fits(kept):
-            weights, parts = _work(encoding, kept)
+        seen, table = kept, 0
+        if encoding.offsets == "direct":
+            if strip is None:
+                continue
+            seen = strip.spread(kept)
+        elif strip is not None:
+            table = 2 * kept.shape[1]
+        if encoding.fits(seen):
+            weights, parts = _work(encoding, seen)
             per = COST[encoding.family, lanes]
             each = per[0] * weights + per[1] * parts + per[2] * len(kept)
-            size = encoding.bytes(kept, itemsize)
+            size = encoding.bytes(seen, itemsize) + table
             found.append(Candidate(encoding.name, size, round(times * each)))
     return found
 
@@ -118,6 +135,8 @@ def _work(encoding: Encoding, kept: AnyArray) -> tuple[int, int]:
             return encoding.held(kept), encoding.visits(kept)
         case Dense():
             return kept.size, 0
+        case Delta8():
+            return encoding.held(kept), 0
         case Seg8():
             return weights, rows * -(-columns // SEGMENT)
         case NM16():

@@ -2,7 +2,9 @@
 
 The order is part of the contract: a sum starts with the bias and takes the products one
 after the other, each rounded to float32, in ascending order of the columns that are
-stored. Columns of a convolution run over channel, row and column of the window. A mean
+stored. Columns of a convolution run over channel, row and column of the window; in
+delta8 they run as they lie in a strip. A bias of -0.0 is 0.0 here, so that a zero that
+an encoding stores to lead over a gap changes no bit. A mean
 adds up in the order of the window and is divided at the end; so do the sums of softmax
 and of layer normalization, in memory order. Functions such as tanh are those of
 `elementary`. At each step of a recurrent layer, the input and the state give a sum
@@ -82,7 +84,7 @@ class Ordered:
         rows, columns = step.out[1:]
         patches = unfold(padded, step.window, step.groups, 0, rows, columns)
         y = np.empty((step.out[0], patches.shape[2]), np.float32)
-        y[:] = step.bias.astype(np.float32)[:, None]
+        y[:] = positive(step.bias)[:, None]
         per_group = step.out[0] // step.groups
         for o, (seen, weights) in enumerate(self.terms[step.name]):
             for column, weight in zip(seen, weights, strict=True):
@@ -116,6 +118,12 @@ class Ordered:
             )
             y[:, 0, t[on], np.flatnonzero(on)] = state[:, on]
         return state if step.last else y
+
+
+def positive(bias: AnyArray) -> FloatArray:
+    """A bias as the C holds it: float32, without -0.0."""
+    held: FloatArray = bias.astype(np.float32) + np.float32(0)
+    return held
 
 
 def bounded(step: Step, y: AnyArray) -> FloatArray:

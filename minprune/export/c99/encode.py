@@ -11,17 +11,20 @@ nm16      a 4-bit column in a group of 16 columns; each     masks of N:16: no co
 bitmask   a bit for each column                             flash, at 50 to 75 %
 delta4    a 4-bit distance from the column before; 15 goes  flash, at 75 to 95 %
           on to the next four bits
+delta8    an 8-bit distance from the weight before, with    convolutions, at speed
+          zeros where that is more than 255
 ========= ================================================= ==========================
 
 Masks that were pruned in blocks have a sixth, in `blocks`.
 
-A row is multiplied in ascending order of its columns, in every encoding. Weights that
+A row is multiplied in ascending order of its columns, in every encoding; in delta8, of
+what `strip` makes of them. Weights that
 are exactly zero are not stored, pruned or not, but where the encoding itself asks for
 them: a product with zero adds nothing.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -40,11 +43,14 @@ class Tables:
     """uint8."""
     weight: AnyArray
     """int8 or float32."""
+    offset: AnyArray = field(default_factory=lambda: np.zeros(0, np.int16))
+    """int16: of a convolution, where a strip has its columns."""
 
     @property
     def bytes(self) -> int:
-        """Of all three."""
-        return self.count.nbytes + self.index.nbytes + self.weight.nbytes
+        """Of all of them."""
+        tables = self.count, self.index, self.weight, self.offset
+        return sum(table.nbytes for table in tables)
 
 
 Terms = list[tuple[IntArray, AnyArray]]
@@ -55,6 +61,10 @@ class Encoding(ABC):
     """One way to hold a matrix."""
 
     name: str
+    offsets: str = "absolute"
+    """How a convolution finds its inputs: by the absolute offset in a strip of each
+    column, by the relative one from the column before, or directly: then the columns
+    that are encoded are those of the strip."""
 
     @property
     def family(self) -> str:
@@ -94,7 +104,7 @@ class Encoding(ABC):
 class Dense(Encoding):
     """Every weight."""
 
-    name = "dense"
+    name, offsets = "dense", "relative"
 
     def fits(self, kept: AnyArray) -> bool:
         """See `Encoding.fits`."""
@@ -274,9 +284,57 @@ class Delta4(Encoding):
         return _split(np.array(columns, int), tables.weight, counts)
 
 
+class Delta8(Encoding):
+    """The distance of each weight from the one before, in eight bits.
+
+    Zeros at every 255 columns lead over what is farther. It counts the columns of a
+    strip, so a kernel for eight positions needs no register for where that begins.
+    """
+
+    name, offsets = "delta8", "direct"
+
+    def fits(self, kept: AnyArray) -> bool:
+        """A row's count is held in 16 bits."""
+        return bool((self._held(kept) < 2**16).all())
+
+    def held(self, kept: AnyArray) -> int:
+        """Weights that are stored, with the zeros between them."""
+        return int(self._held(kept).sum())
+
+    def bytes(self, kept: AnyArray, itemsize: int) -> int:
+        """See `Encoding.bytes`."""
+        return self.held(kept) * (1 + itemsize) + 2 * len(kept)
+
+    def encode(self, matrix: AnyArray) -> Tables:
+        """See `Encoding.encode`."""
+        counts = self._held(matrix != 0)
+        index, weight = np.full(counts.sum(), 255), np.zeros(counts.sum(), matrix.dtype)
+        steps = [np.diff(np.flatnonzero(row), prepend=0) for row in matrix]
+        flat = np.concatenate([np.zeros(0, int), *steps])
+        at = np.cumsum(flat // 255 + 1) - 1
+        index[at], weight[at] = flat % 255, matrix[matrix != 0]
+        count = np.stack([counts % 256, counts // 256], axis=1)
+        return Tables(small(count), small(index), weight)
+
+    def terms(self, tables: Tables, shape: tuple[int, int]) -> Terms:
+        """See `Encoding.terms`."""
+        low, high = tables.count.reshape(-1, 2).astype(int).T
+        rows = _split(tables.index.astype(int), tables.weight, low + 256 * high)
+        return [
+            (np.cumsum(steps)[weights != 0], weights[weights != 0])
+            for steps, weights in rows
+        ]
+
+    @staticmethod
+    def _held(kept: AnyArray) -> IntArray:
+        """(rows,): entries of each row."""
+        steps = (np.diff(np.flatnonzero(row), prepend=0) for row in kept)
+        return np.array([(step // 255 + 1).sum() for step in steps], int)
+
+
 ENCODINGS: dict[str, Encoding] = {
     encoding.name: encoding
-    for encoding in (Dense(), Seg8(), NM16(), Bitmask(), Delta4())
+    for encoding in (Dense(), Seg8(), NM16(), Bitmask(), Delta4(), Delta8())
 }
 
 

@@ -1,5 +1,7 @@
 """The C of the kernels a program uses: each once, behind all that it needs."""
 
+import re
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
@@ -8,9 +10,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "add": ("type_add", "bounded"),
     "copy": ("bounded",),
     "linear": ("type_cursor", "type_affine"),
-    "gather": ("type_window",),
+    "strip": ("type_conv",),
     "type_conv": ("type_window", "type_affine"),
-    "conv": ("type_cursor", "type_conv", "gather"),
+    "conv": ("type_cursor", "type_conv", "strip"),
     "type_pool": ("type_window",),
     "look": ("type_window",),
     "pool_max": ("type_pool", "look", "bounded"),
@@ -30,6 +32,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "nm16": ("type_cursor", "type_affine", "finish"),
     "bitmask": ("type_cursor", "type_affine", "finish"),
     "delta4": ("type_cursor", "type_affine", "finish"),
+    "delta8": ("type_cursor", "type_affine", "finish"),
     "block": ("type_cursor", "type_affine", "finish"),
 }
 """What a kernel calls or names, besides what is told apart by a word in its text."""
@@ -74,6 +77,23 @@ class Library:
         text = text.replace("HOOK_", f"{self.macro}_")
         filed = self.types if name.startswith("type_") else self.functions
         filed.setdefault("_".join((name, *words.values())), text.rstrip())
+
+
+def trimmed(texts: Iterable[str]) -> list[str]:
+    """The texts without the macros that none of them uses.
+
+    Examples
+    --------
+    >>> trimmed(["#define USED 1", "#define IDLE 2", "return USED;"])
+    ['#define USED 1', '', 'return USED;']
+    """
+    texts = list(texts)
+    whole = "\n".join(texts)
+
+    def used(found: re.Match[str]) -> str:
+        return found[0] if len(re.findall(rf"\b{found[1]}\b", whole)) > 1 else ""
+
+    return [re.sub(r"#define (\w+)(?:.*\\\n)*.*\n?", used, text) for text in texts]
 
 
 @cache

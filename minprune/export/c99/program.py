@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,14 +10,14 @@ from minprune._check import AnyArray, FloatArray, IntArray, one_of
 from minprune.export.c99.arena import Need, place
 from minprune.export.c99.blocks import block_of, find
 from minprune.export.c99.choose import (
-    LANES,
     OBJECTIVES,
     Candidate,
     candidates,
     choose,
 )
 from minprune.export.c99.emulate import Ordered
-from minprune.export.c99.encode import Tables
+from minprune.export.c99.encode import Encoding, Tables, Terms
+from minprune.export.c99.strip import Strip, strip
 from minprune.nn.embedding import Embedding
 from minprune.nn.network import Network
 from minprune.nn.norm import LayerNorm
@@ -41,11 +41,17 @@ class Layer:
     tables: Tables
     kept: int
     """Weights that differ from zero."""
+    strip: Strip | None
+    """What a convolution reads. Inputs of a linear layer are read where they lie."""
 
     @property
-    def linear(self) -> bool:
-        """Whether its inputs can be read where they lie, without a patch."""
-        return _linear(self.step)
+    def terms(self) -> Terms:
+        """Columns and weights of each row, in the order in which C multiplies them."""
+        encoding, (rows, columns) = find(self.chosen.encoding), self.step.matrix.shape
+        if self.strip is None or encoding.offsets != "direct":
+            return encoding.terms(self.tables, (rows, columns))
+        terms = encoding.terms(self.tables, (rows, self.strip.size))
+        return [(self.strip.columns(seen), weights) for seen, weights in terms]
 
     @property
     def sparsity(self) -> float:
@@ -119,12 +125,7 @@ class Program:
         if self.quantized is not None:
             compute = Integer(self.quantized.levels, self.quantized.numbers)
             return self.graph.evaluate(columns, compute).T
-        terms = {
-            name: find(layer.chosen.encoding).terms(
-                layer.tables, layer.step.matrix.shape
-            )
-            for name, layer in self.layers.items()
-        }
+        terms = {name: layer.terms for name, layer in self.layers.items()}
         return self.graph.evaluate(columns, Ordered(terms, lengths)).T
 
     def enter(self, x: AnyArray) -> AnyArray:
@@ -147,14 +148,15 @@ class Program:
             if not isinstance(numbers, AffineNumbers):
                 raise TypeError(f"export: {step.name} has no integer weights")
             matrix = numbers.weight
-        positions = 0 if _linear(step) else places
+        seen = None if _linear(step) else strip(step)
         kept = matrix != 0
         pruned = step.mask.reshape(matrix.shape)
         block = block_of(pruned, len(kept) // step.groups if step.groups > 1 else 0)
-        offered = candidates(kept, self.itemsize, positions, block)
+        offered = candidates(kept, self.itemsize, seen, block)
         chosen = choose(offered, objective)
-        tables = find(chosen.encoding).encode(np.ascontiguousarray(matrix))
-        return Layer(step, places, chosen, tuple(offered), tables, int(kept.sum()))
+        tables = _tables(find(chosen.encoding), matrix, seen)
+        held = int(kept.sum())
+        return Layer(step, places, chosen, tuple(offered), tables, held, seen)
 
     def _needs(self) -> list[Need]:
         """Values between the steps, and the patches of convolutions."""
@@ -173,6 +175,8 @@ class Program:
             sizes = [self.graph.sizes[v] for v in (*step.xs, step.y)]
             if isinstance(step, Affine):
                 sizes.append(step.matrix.shape[1])
+                if not _linear(step):
+                    sizes.append(2 * strip(step).size)
             sizes.append(_work(step))
             if max(sizes) > LIMIT:
                 raise ValueError(
@@ -192,11 +196,24 @@ def _affine(steps: Sequence[Step]) -> Iterator[tuple[Affine, int]]:
                 yield step.around, step.plane[2]
 
 
+def _tables(encoding: Encoding, matrix: AnyArray, seen: Strip | None) -> Tables:
+    """The tables of a layer, with the offsets that a convolution needs."""
+    if seen is not None and encoding.offsets == "direct":
+        return encoding.encode(seen.spread(matrix))
+    tables = encoding.encode(np.ascontiguousarray(matrix))
+    if seen is None:
+        return tables
+    offset = seen.offsets
+    if encoding.offsets == "relative":
+        offset = np.diff(offset, prepend=0)
+    return replace(tables, offset=offset.astype(np.int16))
+
+
 def _work(step: Step) -> int:
     """Numbers that a step needs room for while it runs."""
     match step:
         case Affine() if not _linear(step):
-            return LANES * int(step.matrix.shape[1])
+            return strip(step).size
         case Scan():
             gates, columns = step.inward.matrix.shape
             return states(step) + 2 * int(gates) + int(columns)

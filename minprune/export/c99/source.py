@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from minprune._check import AnyArray
 from minprune.export.c99 import functions
 from minprune.export.c99.header import header
+from minprune.export.c99.library import trimmed
 from minprune.export.c99.program import Program
 from minprune.export.c99.steps import Steps
 from minprune.export.c99.target import Target
@@ -34,6 +35,7 @@ PRECISION = """\
 READ = {
     "U8": "8-bit counts and columns",
     "I8": "8-bit weights and exponents",
+    "I16": "16-bit offsets",
     "I32": "32-bit sums and multipliers",
     "F32": "floats",
 }
@@ -74,7 +76,7 @@ def _body(target: Target, steps: Steps, arrays: dict[str, AnyArray]) -> str:
         *steps.library.types.values(),
         *(table(target.const, name, values) for name, values in arrays.items()),
         *steps.constants,
-        *steps.library.functions.values(),
+        *trimmed(steps.library.functions.values()),
         functions.predict(target, steps.calls),
         functions.predict_f32(target),
         functions.argmax(target, "", f"{target.name}_value_t"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from minprune._check import AnyArray
 from minprune.export.c99.blocks import find
-from minprune.export.c99.choose import LANES
+from minprune.export.c99.emulate import positive
 from minprune.export.c99.library import Library
 from minprune.export.c99.program import Layer, states, tables
 from minprune.export.c99.target import Target
@@ -103,35 +103,40 @@ class Steps:
         layer = self.target.program.layers[step.name]
         fields = self._affine_fields(ident, layer)
         encoding = layer.chosen.encoding
-        if layer.linear:
+        seen = layer.strip
+        if seen is None:
             self._constant("affine_t", ident, fields)
             self.calls.append(f"{self._linear(layer)}(&{ident}, {x}, {y});")
             return
-        self._rows(layer, LANES)
-        self.library.use("conv", ENCODING=encoding)
+        lanes = str(seen.lanes)
+        self._rows(layer, lanes)
+        self.library.use("conv", ENCODING=encoding, LANES=lanes)
         channels = step.plane[0] // step.groups
         border = self.target.levels(step.xs[0]).zero if self.target.integer else "0.0F"
         conv: dict[str, object] = {
             "window": self._window(step.window, channels, step.plane, step.out, border),
             "affine": fields,
             "groups": step.groups,
+            "offset": self._array(f"{ident}_offset", layer.tables.offset),
             "out_plane": step.out[1] * step.out[2],
+            "phases": seen.phases,
+            "length": seen.length,
         }
         self._constant("conv_t", ident, conv)
         work = self.target.work(step)
-        self.calls.append(f"conv_{encoding}(&{ident}, {x}, {y}, {work});")
+        self.calls.append(f"conv_{encoding}_{lanes}(&{ident}, {x}, {y}, {work});")
 
-    def _rows(self, layer: Layer, lanes: int) -> None:
+    def _rows(self, layer: Layer, lanes: str) -> None:
         """The kernel that multiplies with the rows of a layer."""
         encoding = find(layer.chosen.encoding)
         self.library.use(f"sums_{lanes}")
-        words = {"ENCODING": encoding.name, **encoding.words(), "LANES": str(lanes)}
+        words = {"ENCODING": encoding.name, **encoding.words(), "LANES": lanes}
         self.library.use(encoding.family, **words)
 
     def _linear(self, layer: Layer) -> str:
         """The kernel of a product with one vector."""
         encoding = layer.chosen.encoding
-        self._rows(layer, 1)
+        self._rows(layer, "1")
         if encoding == "dense":
             self.library.use("linear_dense")
         else:
@@ -218,7 +223,7 @@ class Steps:
         }
         bias = f"{ident}_bias"
         if not self.target.integer:
-            fields["bias"] = self._array(bias, step.bias.astype(np.float32))
+            fields["bias"] = self._array(bias, positive(step.bias))
             return fields | sizes | {"low": low, "high": high}
         numbers = self.target.numbers(step)
         fields["bias"] = self._array(bias, numbers.bias)

@@ -12,6 +12,7 @@ WIDTH = 88
 TYPES = {
     "uint8": "uint8_t",
     "int8": "int8_t",
+    "int16": "int16_t",
     "int32": "int32_t",
     "float32": "float",
 }

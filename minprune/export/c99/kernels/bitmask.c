@@ -7,19 +7,22 @@ APART_LANES static void rows_bitmask_LANES(const affine_t *a, const cursor_t *at
     const value_t *weight = at->weight;
     const uint_fast16_t last = at->row + a->rows;
     for (uint_fast16_t row = at->row; row < last; ++row) {
-        SUMS_LANES(READ_SUM(&a->bias[row]));
+        PART_LANES;
+        FILL_LANES(READ_SUM(&a->bias[row]));
+        START_LANES;
         for (uint_fast16_t first = 0U; first < a->columns; first += 8U) {
             uint_fast16_t column = first;
             for (uint_fast8_t bits = READ_U8(index); bits != 0U; bits >>= 1U) {
                 if ((bits & 1U) != 0U) {
-                    TAKE_LANES(READ_VALUE(weight), &x[column * LANESU]);
+                    TAKE_LANES(READ_VALUE(weight), &AT_LANES(column));
                     ++weight;
                 }
                 ++column;
             }
             ++index;
         }
-        PUT_LANES;
+        STOP_LANES;
+        GIVE_LANES;
     }
     end->index = index;
     end->weight = weight;

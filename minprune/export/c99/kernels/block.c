@@ -13,15 +13,16 @@ APART_LANES static void rows_ENCODING_LANES(const affine_t *a, const cursor_t *a
     for (uint_fast16_t row = at->row; row < last; ++row) {
         const uint8_t *count = start_count;
         const uint8_t *index = start_index;
-        const value_t *part = x;
+        PART_LANES;
         uint_fast16_t rest = a->columns;
-        SUMS_LANES(READ_SUM(&a->bias[row]));
+        FILL_LANES(READ_SUM(&a->bias[row]));
+        START_LANES;
         for (;;) {
             uint_fast16_t n = READ_U8(count);
             ++count;
             if (n > 0U) {
                 do {
-                    const value_t *const seen = &part[READ_U8(index) * (WIDEU * LANESU)];
+                    const uint_fast16_t first = READ_U8(index) * WIDEU;
                     ++index;
                     TAKES
                     weight += WIDE;
@@ -31,9 +32,10 @@ APART_LANES static void rows_ENCODING_LANES(const affine_t *a, const cursor_t *a
                 break;
             }
             rest -= 256U * WIDEU;
-            part += 256U * WIDEU * LANESU;
+            part += 256U * WIDEU;
         }
-        PUT_LANES;
+        STOP_LANES;
+        GIVE_LANES;
         --same;
         if (same == 0U) {
             same = TALLU;

@@ -10,7 +10,9 @@ APART_LANES static void rows_delta4_LANES(const affine_t *a, const cursor_t *at,
     for (uint_fast16_t row = at->row; row < last; ++row) {
         uint_fast16_t column = 0U;
         uint_fast16_t two = 0U; /* nibbles not yet used, below a mark at bit 4 or 8 */
-        SUMS_LANES(READ_SUM(&a->bias[row]));
+        PART_LANES;
+        FILL_LANES(READ_SUM(&a->bias[row]));
+        START_LANES;
         for (uint_fast16_t n = READ_U8(count) + (256U * READ_U8(&count[1])); n > 0U; --n) {
             uint_fast8_t gap;
             do {
@@ -22,12 +24,13 @@ APART_LANES static void rows_delta4_LANES(const affine_t *a, const cursor_t *at,
                 two >>= 4U;
                 column += gap;
             } while (gap == 15U);
-            TAKE_LANES(READ_VALUE(weight), &x[column * LANESU]);
+            TAKE_LANES(READ_VALUE(weight), &AT_LANES(column));
             ++weight;
             ++column;
         }
         count += 2;
-        PUT_LANES;
+        STOP_LANES;
+        GIVE_LANES;
     }
     end->count = count;
     end->index = index;

@@ -1,6 +1,11 @@
-/* A finished sum, within the bounds of the activation. */
-static value_t finish(const affine_t *a, uint_fast16_t row, sum_t sum)
+/* Finished sums of a row, within the bounds of the activation. */
+static void finish(const affine_t *a, uint_fast16_t row, const sum_t *sums,
+                   value_t *restrict y, uint_fast16_t count)
 {
     (void)row;
-    return bounded(sum, a->low, a->high);
+    do {
+        *y = bounded(*sums, a->low, a->high);
+        ++sums;
+        ++y;
+    } while (--count > 0U);
 }

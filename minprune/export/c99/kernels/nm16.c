@@ -7,19 +7,22 @@ APART_LANES static void rows_nm16_LANES(const affine_t *a, const cursor_t *at,
     const value_t *weight = at->weight;
     const uint_fast16_t last = at->row + a->rows;
     for (uint_fast16_t row = at->row; row < last; ++row) {
-        SUMS_LANES(READ_SUM(&a->bias[row]));
+        PART_LANES;
+        FILL_LANES(READ_SUM(&a->bias[row]));
+        START_LANES;
         for (uint_fast16_t first = 0U; first < a->columns; first += 16U) {
-            const value_t *part = &x[first * LANESU];
             for (uint_fast16_t n = READ_U8(at->count); n > 0U; n -= 2U) {
                 const uint_fast8_t two = READ_U8(index);
-                TAKE_LANES(READ_VALUE(weight), &part[(two & 15U) * LANESU]);
+                TAKE_LANES(READ_VALUE(weight), &AT_LANES(two & 15U));
                 ++weight;
-                TAKE_LANES(READ_VALUE(weight), &part[(two >> 4U) * LANESU]);
+                TAKE_LANES(READ_VALUE(weight), &AT_LANES(two >> 4U));
                 ++weight;
                 ++index;
             }
+            part += 16U;
         }
-        PUT_LANES;
+        STOP_LANES;
+        GIVE_LANES;
     }
     end->count = at->count;
     end->index = index;

@@ -8,15 +8,16 @@ APART_LANES static void rows_seg8_LANES(const affine_t *a, const cursor_t *at,
     const value_t *weight = at->weight;
     const uint_fast16_t last = at->row + a->rows;
     for (uint_fast16_t row = at->row; row < last; ++row) {
-        const value_t *part = x;
+        PART_LANES;
         uint_fast16_t rest = a->columns;
-        SUMS_LANES(READ_SUM(&a->bias[row]));
+        FILL_LANES(READ_SUM(&a->bias[row]));
+        START_LANES;
         for (;;) {
             uint_fast16_t n = READ_U8(count);
             ++count;
             if (n > 0U) { /* a loop that tests at its end is one jump shorter */
                 do {
-                    TAKE_LANES(READ_VALUE(weight), &part[READ_U8(index) * LANESU]);
+                    TAKE_LANES(READ_VALUE(weight), &AT_LANES(READ_U8(index)));
                     ++weight;
                     ++index;
                 } while (--n > 0U);
@@ -25,9 +26,10 @@ APART_LANES static void rows_seg8_LANES(const affine_t *a, const cursor_t *at,
                 break;
             }
             rest -= 256U;
-            part += 256U * LANESU;
+            part += 256U;
         }
-        PUT_LANES;
+        STOP_LANES;
+        GIVE_LANES;
     }
     end->count = count;
     end->index = index;
