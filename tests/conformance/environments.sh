@@ -37,6 +37,6 @@ hold torchao torchao
 hold nncf nncf
 
 for pair in torch_ao:torch torch_pruning:torch-pruning torchao:torchao nncf:nncf; do
-  "$folder/${pair#*:}/bin/python" tests/conformance/suspects.py "${pair%%:*}" \
+  "$folder/${pair#*:}/bin/python" -m tests.conformance.suspects "${pair%%:*}" \
     >"$folder/${pair%%:*}-suspects.txt" 2>/dev/null
 done

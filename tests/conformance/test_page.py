@@ -1,5 +1,7 @@
 """The examples of docs/conformance.md run, and what it cites exists."""
 
+import importlib
+import pkgutil
 import re
 import sys
 import types
@@ -53,9 +55,16 @@ def test_the_page_names_every_capability():
 
 
 def test_every_suspicion_is_on_the_page_and_every_one_named_exists():
-    families = ("torch_ao_", "torchao_", "torch_pruning_", "nncf_")
-    written = {name for name in vars(suspects) if name.startswith(families)}
-    named = set(re.findall(r"`((?:torch_ao|torchao|torch_pruning|nncf)_\w+)`", PAGE))
+    found = [module.name for module in pkgutil.iter_modules(suspects.__path__)]
+    toolkits = [name for name in found if not name.startswith("_")]
+    written = {
+        name
+        for toolkit in toolkits
+        for name in vars(importlib.import_module(f"{suspects.__name__}.{toolkit}"))
+        if name.startswith(tuple(f"{known}_" for known in toolkits))
+    }
+    named = set(re.findall(rf"`((?:{'|'.join(toolkits)})_\w+)`", PAGE))
+    assert len(toolkits) > 8
     assert written == named
 
 
