@@ -68,6 +68,13 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="what the encoding of each layer is chosen for (speed)",
     )
     parser.add_argument(
+        "--weights",
+        choices=["together", "separate"],
+        default="together",
+        help="c: tables of weights in the same file as the code, or in NAME_weights.c "
+        "(together)",
+    )
+    parser.add_argument(
         "--lengths",
         action="store_true",
         help="onnx: take the true lengths of sequences as a second input",
@@ -169,9 +176,7 @@ def _write_onnx(
     if args.json:
         as_json(result)
         return 0
-    print(
-        f"{'file:':<10}{written.bytes:,} bytes of {written.dtype}, pruned weights too"
-    )
+    print(f"{'file:':<10}{written.bytes:,} bytes of {written.dtype}, zeros included")
     print(f"{'graph:':<10}{written.nodes} nodes, operators of version {onnx.OPSET}")
     if accuracy:
         print(f"{'accuracy:':<10}{accuracy[0]:.4f} float32, {accuracy[1]:.4f} int8")
@@ -184,19 +189,20 @@ def _write_c(
     model: "Network | QuantizedNetwork",
     accuracy: list[float],
 ) -> int:
-    """Two files of C, and a table of the encodings."""
+    """The files of C, and a table of the encodings."""
     from dataclasses import asdict
 
     from minprune.cli._show import as_json, table
     from minprune.export import c99
 
-    written = c99.write(model, args.output, args.name, args.objective)
-    program = written.program
+    written = c99.write(model, args.output, args.name, args.objective, args.weights)
+    program, weights = written.program, [str(path) for path in written.weights]
     result = {
         "net": args.net,
         "type": program.dtype,
         "header": str(written.header),
         "source": str(written.source),
+        "weights": weights,
         "arena_bytes": program.arena_bytes,
         "table_bytes": program.table_bytes,
         "layers": [
@@ -232,5 +238,6 @@ def _write_c(
     print(f"{'arena:':<10}{program.arena_bytes:,} bytes")
     if accuracy:
         print(f"{'accuracy:':<10}{accuracy[0]:.4f} float32, {accuracy[1]:.4f} int8")
-    print(f"{'written:':<10}{written.header}, {written.source}")
+    names = [str(written.header), str(written.source), *weights]
+    print(f"{'written:':<10}{', '.join(names)}")
     return 0

@@ -20,6 +20,13 @@ def test_export_writes_both_files_and_says_what_was_chosen(
     assert "chosen" in out
 
 
+def test_weights_may_have_files_of_their_own(run_json, dense, tmp_path):
+    found = run_json("export", dense, "-o", tmp_path, "--weights", "separate")
+    names = {"net.h", "net.c", "net_weights.h", "net_weights.c"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert found["weights"] == [str(tmp_path / f"net_weights.{end}") for end in "hc"]
+
+
 def test_a_bad_name_is_refused(run, dense, tmp_path):
     status, _, err = run("export", dense, "-o", tmp_path / "out", "--name", "My-Net")
     assert status == 2
@@ -36,7 +43,7 @@ def test_export_writes_onnx_in_both_types(run_json, run, dense, tmp_path):
     assert abs(found["float_accuracy"] - found["int8_accuracy"]) < 0.02
     status, out, _ = run("export", dense, "--to", "onnx", "-o", tmp_path / "net.onnx")
     assert status == 0
-    assert "bytes of float32, pruned weights too" in out
+    assert "bytes of float32, zeros included" in out
 
 
 def test_lengths_that_no_layer_reads_are_refused(run, dense, tmp_path):
