@@ -1,16 +1,24 @@
 """Writing a file so that it is either all there or not there at all.
 
 Whatever goes wrong, a full disk, Ctrl-C, a folder that cannot be written, the file that
-had the name before keeps its bytes, and nothing else is left lying beside it.
+had the name before keeps its bytes, and nothing else is left lying beside it. Only who
+is killed outright, or loses power, leaves a temporary file, ``.*.tmp``; the next write
+of the same name takes it away.
 """
 
 import contextlib
 import errno
 import os
 import secrets
+import sys
+import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+if sys.platform != "win32":
+    import fcntl
 
 AnyPath = str | os.PathLike[str]
 
@@ -49,7 +57,9 @@ def atomic_write(path: AnyPath, write_to_file: Callable[[BinaryIO], None]) -> No
     The temporary file lies in the same folder, because a rename is atomic only within
     one file system. It is flushed to the disk before the rename: otherwise a power cut
     could leave the new name on an empty file. Any exception, KeyboardInterrupt
-    included, removes it and passes on.
+    included, removes it and passes on. While it is written it is locked, and a lock
+    goes with its process: a temporary file that nobody holds is what a killed process
+    left of an earlier write, and is removed.
 
     Examples
     --------
@@ -60,9 +70,12 @@ def atomic_write(path: AnyPath, write_to_file: Callable[[BinaryIO], None]) -> No
     b'all or nothing'
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    ours = f".{zlib.crc32(os.fsencode(target.name)):08x}-"
+    temporary = target.with_name(f"{ours}{secrets.token_hex(8)}.tmp")
     try:
+        _remove_stale(target.parent, ours)
         with open(temporary, "xb") as file:
+            _lock(file)
             write_to_file(file)
             file.flush()
             os.fsync(file.fileno())
@@ -94,6 +107,32 @@ def explained(error: OSError, what: str) -> OSError:
     clear = type(error)(f"{what}: {remedy or reason}")
     clear.errno = error.errno
     return clear
+
+
+def _remove_stale(folder: Path, ours: str) -> None:
+    """Remove temporary files of this target that no living process holds."""
+    with contextlib.suppress(OSError):
+        for path in folder.glob(f"{ours}*.tmp"):
+            with contextlib.suppress(OSError):
+                if sys.platform == "win32":  # refuses to remove what is open
+                    path.unlink()
+                    continue
+                found = path.stat()
+                begun = found.st_size or time.time() - found.st_mtime > 60  # seconds
+                with open(path, "rb") as file:
+                    # Its owner locks it empty: one that is new and empty is left.
+                    if begun and _lock(file):
+                        path.unlink()
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Hold a file until it is closed; False if another process does."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
 
 
 def _flush_folder(folder: Path) -> None:

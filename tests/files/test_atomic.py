@@ -83,6 +83,47 @@ def test_a_real_ctrl_c_in_the_middle_changes_nothing(tmp_path):
     assert listing(tmp_path) == {"a": b"old"}
 
 
+KILLED = """
+import os, sys, signal
+from minprune.files import atomic_write
+
+def fill(file):
+    file.write(b"n" * 100_000)
+    file.flush()
+    print("writing", flush=True)
+    if sys.argv[2] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.stdin.read()
+
+atomic_write(sys.argv[1], fill)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
+    for name in ("a", "b"):
+        command = [sys.executable, "-c", KILLED, tmp_path / name, "die"]
+        assert subprocess.run(command, stdout=subprocess.DEVNULL).returncode < 0
+    assert len(listing(tmp_path)) == 2
+    atomic_write(tmp_path / "a", lambda file: file.write(b"new"))
+    left = set(listing(tmp_path)) - {"a"}
+    assert len(left) == 1  # that of b, which is somebody else's
+    atomic_write(tmp_path / "b", lambda file: file.write(b"new"))
+    assert listing(tmp_path) == {"a": b"new", "b": b"new"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="locks as POSIX has them")
+def test_what_another_process_is_writing_is_left_to_it(tmp_path):
+    command = [sys.executable, "-c", KILLED, tmp_path / "a", "wait"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as child:
+        assert child.stdout.readline() == b"writing\n"
+        atomic_write(tmp_path / "a", lambda file: file.write(b"mine"))
+        assert len(listing(tmp_path)) == 2
+        child.communicate(timeout=30)
+    assert listing(tmp_path) == {"a": b"n" * 100_000}
+
+
 def test_a_file_the_system_will_not_hold_changes_nothing(tmp_path):
     """The size limit of a process: a write that fails halfway, as on a full disk."""
     resource = pytest.importorskip("resource")
