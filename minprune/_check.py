@@ -68,16 +68,24 @@ def dimensions(caller: str, *allowed: int, **arrays: AnyArray) -> None:
             )
 
 
+LISTED = 30
+NEAREST = 5
+"""How many known names an error lists in full, and how many of more than that."""
+
+
 def one_of(caller: str, what: str, value: str, known: Iterable[str]) -> str:
     """Return `value` if it is known; otherwise name the nearest known one."""
     names = sorted(known)
     if value in names:
         return value
-    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(str(value), names, n=NEAREST, cutoff=0.0)
+    listed = f"known: {', '.join(names)}"
+    if len(names) > LISTED:
+        listed = f"{len(names)} are known, the nearest are {', '.join(near)}"
     raise ValueError(
         f"{caller}: there is no {what} {value!r}; "
         + (f"did you mean {near[0]!r}? " if near else "")
-        + f"known: {', '.join(names)}"
+        + listed
     )
 
 
