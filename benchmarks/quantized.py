@@ -2,15 +2,15 @@
 
     python -m benchmarks.quantized
 
-For each data set and seed: train, prune to 90 % over the network by magnitude, recover,
-quantize with ranges from the first training samples. "Aware" rows are trained on for a
-few epochs more with the rounding to come. A quantized network is written to a file,
-read back and run by the NumPy player, whose answers must be those of the emulation to
-the bit; the file's size is that of all its arrays.
+For each data set and seed: train, prune gradually to 90 % over the network by
+magnitude, recover, quantize with ranges from the first training samples. "Aware" rows
+are trained on for a few epochs more with the rounding to come. A quantized network is
+written to a file, read back and run by the NumPy player, whose answers must be those of
+the emulation to the bit; bytes are those of all arrays in the file.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,11 @@ from minprune.quantize import QuantizationAware, count, quantize
 
 SEEDS = range(5)
 SETS = {"digits": "small_cnn", "watch": "cnn1d", "jvowels": "cnn1d"}
+BATCHES = {"digits": 64, "watch": 32, "jvowels": 8}
+"""Samples a step: so that each set, large or small, gets some 1,200 steps."""
+
 SAMPLES = 512
-EPOCHS, RECOVERY, AWARE = 15, 10, 5
+EPOCHS, PRUNING, RECOVERY, AWARE = 25, 25, 10, 10
 BITS = (8, 4)
 
 
@@ -31,11 +34,31 @@ def pruned(name: str, seed: int) -> tuple[nn.Network, data.Dataset]:
     """A trained network at 90 % sparsity, and its data."""
     ds = data.load(name)
     net = nn.models.build(SETS[name], ds, seed=seed)
-    how = {"optimizer": nn.Adam(2e-3), "rate": nn.rates.cosine}
-    nn.train(net, ds, epochs=EPOCHS, seed=seed, **how)
-    prune.OneShot("magnitude", sparsity=0.9, scope="network").run(net, ds)
-    nn.train(net, ds, epochs=RECOVERY, seed=seed + 100, **how)
+    gradual = prune.Gradual("magnitude", sparsity="0.9", seed=seed)
+    for epochs, procedures in ((EPOCHS, []), (PRUNING, [gradual]), (RECOVERY, [])):
+        train(net, ds, epochs, procedures, seed)
     return net, ds
+
+
+def train(
+    net: nn.Network,
+    ds: data.Dataset,
+    epochs: int,
+    procedures: Sequence[nn.Procedure],
+    seed: int,
+    lr: float = 3e-3,
+) -> None:
+    """Train in place, with a falling rate."""
+    nn.train(
+        net,
+        ds,
+        epochs=epochs,
+        batch_size=BATCHES[ds.name],
+        optimizer=nn.Adam(lr),
+        rate=nn.rates.cosine,
+        procedures=procedures,
+        seed=seed,
+    )
 
 
 def measured(net: nn.Network, ds: data.Dataset, bits: int) -> tuple[float, int]:
@@ -60,15 +83,8 @@ def rows(name: str, seed: int) -> dict[str, tuple[float, int]]:
         label = f"int{bits}" if bits == 8 else "4 bits"
         found[label] = measured(net, ds, bits)
         tuned = net.copy()
-        nn.train(
-            tuned,
-            ds,
-            epochs=AWARE,
-            optimizer=nn.Adam(5e-4),
-            rate=nn.rates.cosine,
-            procedures=[QuantizationAware(bits=bits)],
-            seed=seed + 200,
-        )
+        aware = QuantizationAware(bits=bits)
+        train(tuned, ds, AWARE, [aware], seed, lr=5e-4)
         found[f"{label}, aware"] = measured(tuned, ds, bits)
     return found
 

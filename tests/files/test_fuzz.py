@@ -1,6 +1,6 @@
 """Damaged files: only a ValueError with a message comes out, in bounded space and time.
 
-``MINPRUNE_PROFILE=thorough`` reads 200,000 of them instead of 3,000.
+``MINPRUNE_PROFILE=thorough`` reads 200,000 of them instead of 2,000.
 """
 
 import os
@@ -12,8 +12,9 @@ import numpy as np
 from minprune.files import decode, encode, pattern, read, stored, write
 from tests.files.mutations import damaged
 
-COUNT = 200_000 if os.environ.get("MINPRUNE_PROFILE") == "thorough" else 3_000
+COUNT = 200_000 if os.environ.get("MINPRUNE_PROFILE") == "thorough" else 2_000
 SHAPES = {"dense": (3, 5), "csr": (6, 60), "bits": (4, 3, 2, 2), "bsr": (7, 9)}
+SHAPES |= {f"coded_{form}": SHAPES[form] for form in ("dense", "csr", "bits")}
 
 
 def example(path):
@@ -23,11 +24,22 @@ def example(path):
     masks["csr"][[0, 3, 3, 5], [59, 0, 7, 30]] = True
     masks["bits"][rng.random(SHAPES["bits"]) < 0.5] = True
     masks["bsr"][2:4, 3:6] = masks["bsr"][6:, :3] = True
+    masks |= {f"coded_{name}": masks[name] for name in ("dense", "csr", "bits")}
     weights = {name: rng.normal(size=shape) for name, shape in SHAPES.items()}
     tensors = encode("dense", weights["dense"].astype("f4"))
     tensors |= stored.csr("csr", weights["csr"].astype("f2"), masks["csr"])
     tensors |= encode("bits", weights["bits"].astype("f4"), masks["bits"])
     tensors |= stored.bsr("bsr", weights["bsr"], masks["bsr"], (2, 3))[0]
+    for name in ("dense", "csr", "bits"):
+        few = rng.integers(-8, 8, SHAPES[name]).astype(np.int8)
+        kept = np.ones(few.shape, bool) if name == "dense" else masks[name]
+        plain = {f"coded_{name}": few}
+        if name == "csr":
+            plain = stored.csr("coded_csr", few, kept)
+        elif name == "bits":
+            bits = np.packbits(kept.reshape(-1), bitorder="little")
+            plain = {"coded_bits.bits": bits}
+        tensors |= stored.coded_form(f"coded_{name}", plain, few, kept)
     write(path, tensors, {"minprune": '{"format": 1}'})
 
 
@@ -36,6 +48,8 @@ def test_the_example_has_every_form(tmp_path):
     tensors, _ = read(tmp_path / "a")
     assert "dense" in tensors
     assert "bits.bits" in tensors
+    for form in ("dense", "csr", "bits"):
+        assert f"coded_{form}.codes" in tensors
     assert tensors["csr.values"].ndim == 1
     assert tensors["bsr.values"].ndim == 3
 

@@ -1,6 +1,9 @@
 """A quantized network in a file: the same integers, or a refusal in one line."""
 
 import json
+import os
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,7 +12,10 @@ import minprune
 from minprune.files import read, write
 from minprune.quantize import QuantizedNetwork, count, quantize
 from minprune.store import load_network
+from tests.files.mutations import damaged
 from tests.quantize.networks import NETWORKS, drawn
+
+COUNT = 50_000 if os.environ.get("MINPRUNE_PROFILE") == "thorough" else 200
 
 
 def made(name, bits=8):
@@ -186,6 +192,37 @@ def test_a_forged_file_is_refused_in_one_line(tmp_path, fault):
         minprune.load(tmp_path / "q")
     assert str(error.value).startswith(f"{tmp_path / 'q'}: ")
     assert "\n" not in str(error.value)
+
+
+def outcome(path):
+    """The message of the reader's refusal, or None if it took the file."""
+    try:
+        minprune.load(path)
+    except ValueError as why:
+        return str(why)
+    return None
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_damaged_files_are_read_right_or_refused_in_words(tmp_path, bits):
+    path, refused, slowest, peak = tmp_path / "q", 0, 0.0, 0
+    minprune.save(made("convolutional", bits)[0], path)
+    tracemalloc.start()
+    for content in damaged(path, COUNT, seed=bits):
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        start = time.process_time()
+        message = outcome(path)
+        if message is not None:
+            refused += 1
+            assert message.startswith(f"{path}: "), content
+            assert "\n" not in message, content
+        slowest = max(slowest, time.process_time() - start)
+        peak = max(peak, tracemalloc.get_traced_memory()[1] - before)
+    tracemalloc.stop()
+    assert 0.5 * COUNT < refused < COUNT
+    assert peak < 2**23  # bytes; the file has 7,000
+    assert slowest < 2.0  # seconds of the processor
 
 
 def test_a_name_that_stands_twice_in_the_manifest_is_refused(tmp_path):
