@@ -1,0 +1,280 @@
+"""Tables that lie elsewhere, kernels of a vendor, weights in a file of their own."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minprune import nn
+from minprune.export import c99
+from minprune.export.c99.text import table
+from minprune.quantize import quantize
+from tests.export import compilers
+from tests.export.compilers import HOST_INSTALL
+from tests.export.floating import floating
+from tests.quantize.networks import drawn
+
+AVR_INSTALL = "apt-get install --no-install-recommends gcc-avr avr-libc simavr"
+
+DEVICES = Path(__file__).parents[2] / "docs" / "devices.md"
+
+
+def snippet(holding):
+    """The piece of C in the documentation that holds this text."""
+    pieces = re.findall(r"```c\n(.*?)```", DEVICES.read_text(), re.DOTALL)
+    (found,) = [piece for piece in pieces if holding in piece]
+    return found
+
+
+def model(name):
+    """A network in C's reach, with samples; int8 where that is named."""
+    if name in ("squashing", "symbols", "gated"):
+        return floating(name)
+    net, x = drawn(name.removesuffix(" int8"))
+    return (quantize(net, x) if name.endswith("int8") else net), x
+
+
+# Tables are read through the macros and in no other way.
+
+MOVED_HOOKS = """\
+#include <stdint.h>
+extern intptr_t table_shift;
+extern unsigned long table_reads;
+#define MOVED(type, p) (++table_reads, *(const type *)((const char *)(p) + table_shift))
+#define NET_TABLE __attribute__((section("tables"), aligned(4096)))
+#define NET_READ_U8(p) MOVED(uint8_t, p)
+#define NET_READ_I8(p) MOVED(int8_t, p)
+#define NET_READ_I16(p) MOVED(int16_t, p)
+#define NET_READ_I32(p) MOVED(int32_t, p)
+#define NET_READ_F32(p) MOVED(float, p)
+"""
+
+MOVED_MAIN = """\
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "net.h"
+
+extern const char __start_tables[];
+const char last_table[4096] __attribute__((section("tables"), aligned(4096))) = {1};
+intptr_t table_shift;
+unsigned long table_reads;
+
+/* The tables are moved away, and the pages where they were are closed. */
+int main(void)
+{
+    static float raw[NET_INPUT_LEN], logits[NET_OUTPUT_LEN];
+    static float arena[NET_ARENA_F32_BYTES / 4U + 1U];
+    const size_t bytes = (size_t)(last_table - __start_tables);
+    char *copy = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memcpy(copy, __start_tables, bytes);
+    table_shift = (intptr_t)copy - (intptr_t)__start_tables;
+    if (mprotect((void *)(uintptr_t)__start_tables, bytes, PROT_NONE) != 0) {
+        return 9;
+    }
+    while (fread(raw, sizeof raw, 1U, stdin) == 1U) {
+        if (net_predict_f32(raw, logits, arena, sizeof arena) != NET_OK) {
+            return 1;
+        }
+        fwrite(logits, sizeof logits, 1U, stdout);
+    }
+    return (table_reads == 0U) || (net_selftest(arena, sizeof arena) != NET_OK);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "name", ["convolutional int8", "dense int8", "squashing", "symbols"]
+)
+def test_every_table_is_read_through_its_macro(tmp_path, name):
+    compilers.need(HOST_INSTALL, "gcc")
+    small, x = model(name)
+    program = c99.write(small, tmp_path).program
+    (tmp_path / "hooks.h").write_text(MOVED_HOOKS)
+    (tmp_path / "main.c").write_text(MOVED_MAIN)
+    compilers.run(
+        *("gcc", "-std=c99", "-O1", f"-I{tmp_path}", '-DNET_HOOKS="hooks.h"'),
+        *(tmp_path / "net.c", tmp_path / "main.c", "-o", tmp_path / "net"),
+    )
+    raw = x.reshape(len(x), -1).astype(np.float32)
+    wanted = program(x).astype(np.float32)
+    found = compilers.answers(tmp_path / "net", raw, wanted.shape[1])
+    assert found.tobytes() == wanted.tobytes()
+
+
+AVR_MAIN = """\
+#include <avr/interrupt.h>
+#include <avr/io.h>
+#include <avr/sleep.h>
+#include "net.h"
+{samples}
+{wanted}
+static float arena[NET_ARENA_BYTES / 4U + 1U];
+
+static void put(char letter)
+{{
+    while ((UCSR0A & (1U << UDRE0)) == 0U) {{
+    }}
+    UDR0 = (uint8_t)letter;
+}}
+
+int main(void)
+{{
+    static net_value_t out[NET_OUTPUT_LEN];
+    UCSR0B = 1U << TXEN0;
+    char right = (net_selftest(arena, sizeof arena) == NET_OK) ? 'y' : 'n';
+    for (unsigned n = 0U; n < {count}U; ++n) {{
+        net_predict(&samples[n * NET_INPUT_LEN], out, arena, sizeof arena);
+        for (unsigned i = 0U; i < sizeof out; ++i) {{
+            if (((const char *)out)[i] !=
+                ((const char *)&wanted[n * NET_OUTPUT_LEN])[i]) {{
+                right = 'n';
+            }}
+        }}
+    }}
+    put(right);
+    put('\\n');
+    cli();
+    sleep_enable();
+    sleep_cpu(); /* without interrupts: the emulator ends */
+    return 0;
+}}
+"""
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_an_arduino_reads_its_tables_from_flash(tmp_path, dtype):
+    compilers.need(AVR_INSTALL, "avr-gcc", "avr-size", "simavr")
+    net = nn.Network(
+        nn.Sequential(nn.Linear(40, 24), nn.ReLU(), nn.Linear(24, 5)), (40,), seed=0
+    )
+    rng = np.random.default_rng(0)
+    net.set_masks({k: rng.random(w.shape) < 0.4 for k, w in net.weights().items()})
+    x = rng.normal(size=(4, 40)).astype(np.float32)
+    program = c99.write(quantize(net, x) if dtype == "int8" else net, tmp_path).program
+    inside = program.enter(x)
+    main = AVR_MAIN.format(
+        samples=table("static const", "samples", inside),
+        wanted=table("static const", "wanted", program.run(inside)),
+        count=len(x),
+    )
+    (tmp_path / "main.c").write_text(main)
+    (tmp_path / "hooks.h").write_text(snippet("pgm_read_byte"))
+    memory = {}
+    for hooks in ((), ('-DNET_HOOKS="hooks.h"', f"-I{tmp_path}")):
+        compilers.run(
+            *("avr-gcc", "-std=c99", "-Os", "-mmcu=atmega2560", *hooks),
+            *(tmp_path / "net.c", tmp_path / "main.c", "-o", tmp_path / "net.elf"),
+        )
+        _, data, bss = compilers.run("avr-size", tmp_path / "net.elf").split()[6:9]
+        memory[bool(hooks)] = int(data) + int(bss)
+    gone = memory[False] - memory[True]
+    assert gone >= program.table_bytes - 8  # a table is padded by a byte at most
+    words = "simavr", "-m", "atmega2560", "-f", "16000000", tmp_path / "net.elf"
+    done = subprocess.run(words, capture_output=True, timeout=60)
+    assert b"y." in done.stdout + done.stderr  # the end of the line shows as a point
+
+
+# A kernel of the vendor.
+
+VENDOR_MAIN_INT8 = """\
+#include <math.h>
+#include "hooks.h"
+
+/* As a vendor would write it: plain arguments, sums in 64 bits. */
+int vendor_calls;
+int vendor_fully_connected(const int8_t *x, const int8_t *weight, const int32_t *bias,
+                           const int32_t *multiplier, const int8_t *exponent,
+                           int per_channel, int rows, int columns, int zero, int low,
+                           int high, int8_t *y)
+{
+    ++vendor_calls;
+    for (int r = 0; r < rows; ++r) {
+        int64_t sum = bias[r];
+        for (int c = 0; c < columns; ++c) {
+            sum += (int64_t)weight[r * columns + c] * x[c];
+        }
+        const int e = exponent[per_channel ? r : 0];
+        const int64_t m = multiplier[per_channel ? r : 0];
+        sum = (int64_t)floor(ldexp((double)(sum * ((e > 0) ? 1 << e : 1)) * (double)m,
+                                   -31) + 0.5);
+        const double scaled = ldexp((double)sum, (e < 0) ? e : 0);
+        const double rounded = (scaled < 0) ? ceil(scaled - 0.5) : floor(scaled + 0.5);
+        const double level = rounded + zero;
+        y[r] = (int8_t)((level < low) ? low : (level > high) ? high : level);
+    }
+    return 0;
+}
+"""
+
+
+def test_a_vendors_kernel_takes_dense_layers(tmp_path):
+    compilers.need(HOST_INSTALL, "gcc")
+    shapes = nn.Linear(30, 16), nn.ReLU(), nn.Linear(16, 12), nn.Linear(12, 4)
+    net = nn.Network(nn.Sequential(*shapes), (30,), seed=0)
+    rng = np.random.default_rng(0)
+    net.set_masks({"2.weight": rng.random((12, 16)) < 0.1})
+    x = rng.normal(size=(50, 30)).astype(np.float32)
+    program = c99.write(quantize(net, x, linear_by_row=True), tmp_path).program
+    chosen = [layer.chosen.encoding for layer in program.layers.values()]
+    assert chosen == ["dense", "seg8", "dense"]
+    (tmp_path / "hooks.h").write_text("#include <stdint.h>\n" + snippet("NET_DENSE"))
+    calls = compilers.HOST_MAIN.replace(
+        "return -status", "return (vendor_calls != 102) - status"
+    ).replace('#include "net.h"', '#include "net.h"\nextern int vendor_calls;')
+    (tmp_path / "vendor.c").write_text(VENDOR_MAIN_INT8)
+    words = f"-I{tmp_path}", '-DNET_HOOKS="hooks.h"', tmp_path / "vendor.c", "-lm"
+    (tmp_path / "main.c").write_text(calls)
+    sources = tmp_path / "net.c", tmp_path / "main.c"
+    compilers.run("gcc", "-std=c99", *sources, *words, "-o", tmp_path / "net")
+    inside = program.enter(x)
+    wanted = program.run(inside)
+    found = compilers.answers(tmp_path / "net", inside, wanted.shape[1])
+    assert found.tobytes() == wanted.tobytes()
+
+
+# Weights in a file of their own.
+
+
+@pytest.mark.parametrize("name", ["convolutional int8", "squashing", "gated"])
+def test_separate_weights_give_the_same_answers(tmp_path, name):
+    compilers.need(HOST_INSTALL, "gcc", "g++")
+    small, x = model(name)
+    written = c99.write(small, tmp_path, weights="separate")
+    _, source = written.weights
+    assert not re.search(r"_weight\[\d+\] = ", written.source.read_text())
+    flags = "-O1", "-fsanitize=address,undefined", source
+    built = compilers.build(tmp_path, "gcc", *flags)
+    raw = x.reshape(len(x), -1).astype(np.float32)
+    wanted = written.program(x).astype(np.float32)
+    found = compilers.answers(built, raw, wanted.shape[1], "f32")
+    assert found.tobytes() == wanted.tobytes()
+
+
+def test_new_weights_of_the_same_pattern_change_their_file_alone(tmp_path):
+    net, _ = drawn("dense")
+    other = net.copy()
+    for weight in other.weights().values():
+        weight *= 2
+    for folder, one in (("one", net), ("other", other)):
+        c99.write(one, tmp_path / folder, weights="separate")
+    texts = [
+        {path.name: path.read_text() for path in (tmp_path / folder).iterdir()}
+        for folder in ("one", "other")
+    ]
+    differ = {name for name in texts[0] if texts[0][name] != texts[1][name]}
+    assert differ == {"net_weights.c", "net.c"}
+    selftest = re.compile(r"selftest_out\[\d+\] = \{.*?\};", re.DOTALL)
+    assert len({selftest.sub("", text["net.c"]) for text in texts}) == 1
+
+
+def test_an_unknown_place_for_weights_is_refused(tmp_path):
+    net = nn.Network(nn.Sequential(nn.Linear(3, 2)), (3,))
+    with pytest.raises(ValueError, match="no weights 'apart'"):
+        c99.write(net, tmp_path / "out", weights="apart")
+    assert not (tmp_path / "out").exists()
