@@ -101,6 +101,10 @@ def _model(
 
     net = minprune.load(args.net)
     if not args.data:
+        if args.bits != 8 or args.by_channel:
+            raise ValueError(
+                "--bits and --by-channel say how to quantize; name samples with --data"
+            )
         return net, []
     if not isinstance(net, minprune.nn.Network):
         raise ValueError(f"{args.net}: it is quantized already; leave --data out")
