@@ -68,7 +68,9 @@ def options(parser: argparse.ArgumentParser) -> None:
         "in percentage points",
     )
     parser.add_argument(
-        "--max-bytes", type=int, help="... until the file is this small"
+        "--max-bytes",
+        type=int,
+        help="... until the arrays take this few bytes; the file's header comes on top",
     )
     parser.add_argument("--max-macs", type=int, help="... until it does this little")
     parser.add_argument(
@@ -83,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     from minprune import metrics, sparse
     from minprune.cli._options import fitting, writable
     from minprune.cli._show import Progress, as_json
-    from minprune.cli._text import figures
+    from minprune.cli._text import figures, stages, turns
     from minprune.cli._ways import way
     from minprune.store import load_network
 
@@ -114,6 +116,10 @@ def run(args: argparse.Namespace) -> int:
         print(figures(before))
         print("after")
         print(figures(result))
+        if "stages" in more:
+            print(stages(more["stages"]))
+        if "attempts" in more:
+            print(turns(more["attempts"], more["met"]))
     return 0 if more.get("met", True) else 1
 
 

@@ -42,6 +42,24 @@ def test_a_plan_is_followed_and_every_stage_recorded(run_json, dense, tmp_path):
     assert second["after"]["kept"] < second["before"]["kept"]
 
 
+def test_a_person_sees_every_stage_and_every_turn(run, dense, tmp_path):
+    plan, out = tmp_path / "plan.toml", tmp_path / "small.safetensors"
+    plan.write_text(PLAN)
+    words = ("prune", dense, "--data", "digits")
+    status, text, _ = run(*words, "--plan", plan, "-o", out)
+    assert status == 0
+    lines = text.splitlines()
+    assert [line.split(":")[0] for line in lines[-2:]] == ["filters", "weights"]
+    assert " -> " in lines[-1]
+    assert "multiply-adds, validation 0." in lines[-1]
+    limits = ("--max-macs", 100, "--max-drop", 0, "--epochs", 1)
+    status, text, _ = run(*words, *limits, "-o", out)
+    assert status == 1  # no network of a hundred weights is as good as the dense one
+    assert "turn 1: sparsity 0." in text
+    assert ", taken back" in text
+    assert text.splitlines()[-1].startswith("not met: ")
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
