@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from minprune import data, nn
 from minprune.export import onnx as export
 from minprune.nn.foreign_onnx import OPSETS, read_onnx
+from minprune.quantize import quantize
 from tests.export.networks import networks
 
 INSTALL = "needs the onnx extra: python -m pip install 'minprune[onnx]'"
@@ -349,6 +350,15 @@ def external(file):
     tensor.external_data.add(key="location", value="weights.bin")
 
 
+def external_constant(file):
+    value = numpy_helper.from_array(W)
+    file.graph.ClearField("initializer")
+    file.graph.node.insert(0, helper.make_node("Constant", [], ["w"], value=value))
+    tensor = file.graph.node[0].attribute[0].t
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="weights.bin")
+
+
 def huge(file):
     file.graph.initializer[0].dims[0] = 2**50
 
@@ -392,6 +402,7 @@ def sparse(file):
 
 DAMAGE = {
     external: "lies in another file",
+    external_constant: "lies in another file|checker says",
     huge: "'w' has the shape|checker says",
     negative: "'w' has the shape|checker says",
     unknown_domain: "domain 'com.example'",
@@ -451,6 +462,20 @@ def test_a_recurrent_layer_is_refused_by_name(tmp_path):
     path = export.write(net, tmp_path / "net.onnx").path
     with pytest.raises(ValueError, match="Transpose has no layer here"):
         read_onnx(path)
+
+
+def test_a_quantized_file_is_refused(tmp_path):
+    net = nn.Network(nn.Linear(3, 2), (3,), seed=0)
+    path = export.write(quantize(net, f32(5, 3)), tmp_path / "net.onnx").path
+    with pytest.raises(ValueError, match="it is quantized; read the file"):
+        read_onnx(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"nothere.onnx cannot be read: .* check"
+    ):
+        read_onnx(tmp_path / "nothere.onnx")
 
 
 # PyTorch's exporter, where it is installed.

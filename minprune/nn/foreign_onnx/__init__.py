@@ -15,12 +15,14 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minprune._check import AnyArray
 from minprune.files import LIMIT_BYTES
+from minprune.files.atomic import explained
 from minprune.nn.chain import Sequential
 from minprune.nn.foreign_onnx.node import Operator
 from minprune.nn.foreign_onnx.tree import Tree
@@ -71,10 +73,13 @@ def read_onnx(path: str | PathLike[str]) -> Network:
             f"{path}: reading ONNX needs the onnx package; "
             f'python -m pip install "minprune[onnx]" adds it'
         ) from None
-    if (size := os.path.getsize(path)) > FILE_LIMIT:
+    try:
+        size = os.path.getsize(path)
+        data = Path(path).read_bytes() if size <= FILE_LIMIT else b""
+    except OSError as error:
+        raise explained(error, f"{path} cannot be read") from error
+    if size > FILE_LIMIT:
         raise ValueError(f"{path}: it has {size} bytes; ONNX files end at {FILE_LIMIT}")
-    with open(path, "rb") as file:
-        data = file.read()
     try:
         model = onnx.load_model_from_string(data)
     except Exception as why:  # of the protobuf package, whose classes differ
@@ -91,9 +96,10 @@ def read_onnx(path: str | PathLike[str]) -> Network:
 
 def _network(onnx: Any, model: Any) -> Network:
     """The network of a parsed file."""
-    _check(onnx, model)
+    _known(model)
     graph = model.graph
     constants = {one.name: _array(onnx, one) for one in graph.initializer}
+    _check(onnx, model)
     inputs = [one for one in graph.input if one.name not in constants]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise ValueError(
@@ -140,43 +146,44 @@ def _network(onnx: Any, model: Any) -> Network:
     return net
 
 
-def _check(onnx: Any, model: Any) -> None:
-    """ValueError unless the file is whole, its own, and of a version that is known."""
+def _known(model: Any) -> None:
+    """ValueError unless the file is of a version and a kind that is read here."""
     versions = {one.domain: one.version for one in model.opset_import}
-    version = versions.get("", versions.get("ai.onnx", 0))
-    graph = model.graph
+    version, graph = versions.get("", versions.get("ai.onnx", 0)), model.graph
     if not len(graph.node):
         raise ValueError("it holds no graph, or an empty one")
-    named = [*graph.initializer, *graph.input, *graph.output, *model.metadata_props]
-    texts = [one.key if hasattr(one, "key") else one.name for one in named]
-    for node in graph.node:
-        texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError("a name in it is no text")
     if version not in OPSETS:
         raise ValueError(
             f"its operators are of version {version}; versions {OPSETS[0]} to "
             f"{OPSETS[-1]} are read, and onnx.version_converter converts"
         )
-    for one in model.graph.initializer:
-        if one.data_location == onnx.TensorProto.EXTERNAL:
-            raise ValueError(
-                f"{one.name!r} lies in another file; load the model and save it again "
-                f"by onnx.save, which keeps all in one"
-            )
-    if len(model.graph.sparse_initializer):
+    if any(node.op_type == "DequantizeLinear" for node in graph.node):
+        raise ValueError("it is quantized; read the file that it was made of")
+    if len(graph.sparse_initializer):
         raise ValueError("it has sparse constants, which are not read here")
+    texts = [one.name for one in (*graph.initializer, *graph.input, *graph.output)]
+    for node in graph.node:
+        texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a name in it is no text")
+
+
+def _check(onnx: Any, model: Any) -> None:
+    """What the onnx package itself finds wrong, in one line."""
     try:
         onnx.checker.check_model(model)
     except Exception as why:
-        lines = str(why).strip().splitlines()
-        raise ValueError(
-            f"the onnx checker says: {lines[0] if lines else why}"
-        ) from why
+        lines = str(why).strip().splitlines() or ["it is not valid"]
+        raise ValueError(f"the onnx checker says: {lines[0]}") from why
 
 
 def _array(onnx: Any, tensor: Any) -> AnyArray:
-    """A constant; refused before memory is taken for more than the file can hold."""
+    """A constant; nothing outside the file is looked at."""
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        raise ValueError(
+            f"{tensor.name!r} lies in another file; load the model and save it again "
+            f"by onnx.save, which keeps all in one"
+        )
     if 8 * math.prod(tensor.dims) > LIMIT_BYTES or min([0, *tensor.dims]) < 0:
         raise ValueError(f"{tensor.name!r} has the shape {list(tensor.dims)}")
     try:
