@@ -34,6 +34,7 @@ from typing import Any, get_type_hints
 from minprune import structure
 from minprune._check import one_of, positive_int
 from minprune.data import Dataset
+from minprune.masks import AdaptiveThreshold
 from minprune.masks.count import Share, share
 from minprune.metrics import count
 from minprune.nn.network import Network
@@ -46,8 +47,9 @@ from minprune.nn.train import (
     joined_batches,
     train,
 )
+from minprune.prune.adaptive import Adaptive
 from minprune.prune.admm import ADMM
-from minprune.prune.channels import Channels
+from minprune.prune.channels import Channels, GradualChannels
 from minprune.prune.cut import Cut, Options
 from minprune.prune.edge_popup import EdgePopup
 from minprune.prune.edit import set_masks
@@ -74,9 +76,11 @@ KINDS: dict[str, type[Procedure]] = {
         ADMM,
         SET,
         SNFS,
+        Adaptive,
         DeepR,
         EdgePopup,
         Gradual,
+        GradualChannels,
         GrowingPenalty,
         HardConcrete,
         Movement,
@@ -96,6 +100,9 @@ KINDS: dict[str, type[Procedure]] = {
     )
 }
 """The procedures that a file may name."""
+
+PARTS: dict[str, type[Any]] = {"channels": Channels, "ramp": AdaptiveThreshold}
+"""Arguments of procedures that are tables of their own."""
 
 TRAINING = ("batch_size", "lr", "weight_decay", "seed")
 STAGE = ("name", "remove", "procedures", "epochs", "sparse")
@@ -307,8 +314,9 @@ class Plan:
                 for procedure in (copy.deepcopy(one) for one in stage.procedures):
                     procedure.begin(run)
                     known = vars(procedure)
-                    cut, sparsity = known.get("cut"), known.get("sparsity")
-                    if isinstance(cut, Cut) and sparsity is not None:
+                    cut = known.get("cut", known.get("channels"))
+                    sparsity = known.get("sparsity")
+                    if isinstance(cut, Cut | Channels) and sparsity is not None:
                         set_masks(net, cut.masks(net, data, sparsity))
             except ValueError as why:
                 raise ValueError(f"plan, stage {number} ({stage.name}): {why}") from why
@@ -367,6 +375,8 @@ def _made(where: str, kind: type[Any], how: dict[str, Any]) -> Any:
         one_of(where, "key", key, known)
     if isinstance(how.get("block"), list):
         how["block"] = tuple(how["block"])
+    for part in PARTS.keys() & how.keys():
+        how[part] = _made(f"{where}, {part}", PARTS[part], dict(how[part]))
     try:
         return kind(**how)
     except (TypeError, ValueError) as why:

@@ -6,7 +6,8 @@ from functools import cache
 import pytest
 from numpy.testing import assert_array_equal
 
-from minprune import metrics, nn, prune
+from minprune import masks, metrics, nn, prune
+from minprune.prune.plan import KINDS
 from tests.prune.cases import digits, kept, size
 
 TOML = """
@@ -110,6 +111,37 @@ def test_a_file_says_where_it_is_wrong(old, new, message, tmp_path):
     path.write_text(TOML.replace(old, new))
     with pytest.raises(ValueError, match=f"plan.toml: .*{message}"):
         prune.Plan.read(path)
+
+
+def test_parts_of_procedures_are_tables_of_their_own():
+    channels = {"criterion": "l1_norm", "min_keep": 2}
+    plan = prune.Plan.parse(
+        {
+            "stage": [
+                {
+                    "procedures": [
+                        {"kind": "GradualChannels", "sparsity": 0.5}
+                        | {"channels": channels}
+                    ]
+                },
+                {"procedures": [{"kind": "Adaptive", "ramp": {"value": 0.25}}]},
+            ]
+        }
+    )
+    first, second = (stage.procedures[0] for stage in plan.stages)
+    assert first.channels == prune.Channels("l1_norm", min_keep=2)
+    assert second.ramp == masks.AdaptiveThreshold(0.25)
+
+
+def test_every_procedure_of_training_can_be_named_in_a_file():
+    """All but those that are given a network, a file or losses in Python."""
+    there = {
+        name
+        for name in prune.__all__
+        if isinstance(made := getattr(prune, name), type)
+        and issubclass(made, nn.Procedure)
+    }
+    assert there - {"TaskShot", "Undo"} == set(KINDS)
 
 
 def test_no_stage_is_no_plan():

@@ -82,7 +82,8 @@ def _scan(
     columns = int(np.prod(layer.logical_shape[1:]))
     free = layer.logical_shape[0] * columns - len(taken)
     best: AnyArray = np.empty(0, layer.params["weight"].dtype)
-    where, total, floor = np.empty(0, np.int64), 0.0, -1.0
+    where: IntArray = np.empty(0, np.int64)
+    total, floor = 0.0, -1.0
     for first, gradient in blocks(layer, batches):
         size = np.abs(gradient, out=gradient).reshape(-1)
         start, stop = first * columns, first * columns + size.size
