@@ -90,15 +90,20 @@ def test_blocks_of_integers_are_read_by_all(tmp_path):
 
 
 def test_wide_sums_go_through_doubles(tmp_path):
-    """A sum of 2,000 products of 127 and 127 is beyond what float32 holds exactly."""
-    net = minprune.nn.Network(minprune.nn.Linear(2000, 2), (2000,))
-    rng = np.random.default_rng(0)
-    net.root.params["weight"][:] = np.sign(rng.normal(size=(2, 2000)))
-    net.root.params["weight"][0] = 1
-    small = quantize(net, np.array([[-1.0] * 2000, [1.0] * 2000]))
+    """2,000 products of 127 and 127 are beyond what float32 holds, the bias aside."""
+    net = minprune.nn.Network(minprune.nn.Linear(2000, 1), (2000,))
+    net.root.params["weight"][:], net.root.params["bias"][:] = 1, -(2000 - 1000 / 255)
+    x = 1 - (np.random.default_rng(0).random((60, 2000)) < 0.5) / 255
+    small = quantize(net, x)
+    (numbers,), q = small.numbers.values(), small.quantize_input(x)
+    exact = q.astype(np.int64) @ numbers.weight[0].astype(np.int64)
+    single = [np.cumsum(s * np.float32(127), dtype=np.float32)[-1] for s in q]
+    assert np.abs(exact - single).max() > 2 * 2.0**31 / numbers.multiplier[0]
     minprune.save(small, tmp_path / "q")
-    x = rng.choice([-1.0, 0.9921875, 1.0], (50, 2000))
-    assert player.load(tmp_path / "q")(x).tobytes() == small(x).tobytes()
+    model = player.load(tmp_path / "q")
+    assert model.root.layers[0].weight.matrix.dtype == np.float64
+    assert len(np.unique(small(x))) > 10
+    assert model(x).tobytes() == small(x).tobytes()
     board = tiny.load(tmp_path / "q")  # more than 256 columns: indices of 16 bits
     assert np.array([board(s) for s in x], np.float32).tobytes() == small(x).tobytes()
 
