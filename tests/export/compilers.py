@@ -37,18 +37,20 @@ class Core:
     script: str
     emulator: str
     machine: str
+    tick: float
+    """Nanoseconds between two ticks of the timer that `benchmarks.emulator` reads."""
 
 
-def _arm(flags, machine, script="mps2.ld"):
+def _arm(flags, machine, script="mps2.ld", tick=40.0):
     words = ("-mthumb", *flags.split())
     names = "startup.c", script, "qemu-system-arm"
-    return Core("arm-none-eabi-gcc", words, *names, machine)
+    return Core("arm-none-eabi-gcc", words, *names, machine, tick)
 
 
 def _riscv(arch, abi):
     words = (f"-march={arch}", f"-mabi={abi}", "-mcmodel=medany")
     names = "riscv.S", "riscv.ld", "qemu-system-riscv32"
-    return Core("riscv64-unknown-elf-gcc", words, *names, "virt")
+    return Core("riscv64-unknown-elf-gcc", words, *names, "virt", 1.0)
 
 
 CORES = {
@@ -58,7 +60,9 @@ CORES = {
         "-mcpu=cortex-m4 -mfloat-abi=hard -mfpu=fpv4-sp-d16", "mps2-an386"
     ),
     "cortex-m7": _arm("-mcpu=cortex-m7 -mfloat-abi=hard -mfpu=fpv5-d16", "mps2-an500"),
-    "cortex-m55": _arm("-mcpu=cortex-m55 -mfloat-abi=hard", "mps3-an547", "mps3.ld"),
+    "cortex-m55": _arm(
+        "-mcpu=cortex-m55 -mfloat-abi=hard", "mps3-an547", "mps3.ld", 31.25
+    ),
     "rv32imc": _riscv("rv32imc", "ilp32"),
     "rv32emac": _riscv("rv32emac", "ilp32e"),
 }
@@ -171,7 +175,7 @@ def emulate(core, folder, x, wanted, *flags):
     return launch(core, link(core, folder, main, *flags))
 
 
-def link(core, folder, main, *flags):
+def link(core, folder, main, *flags, sources=("net.c",), libraries=()):
     """The program that a core starts from."""
     (folder / "main.c").write_text(main)
     target = folder / "device.elf"
@@ -179,7 +183,8 @@ def link(core, folder, main, *flags):
         *(core.compiler, "-std=c99", *flags, *core.flags, "-ffreestanding"),
         *("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"),
         *("-nostartfiles", "-nostdlib", "-T", DEVICE / core.script, "-I", folder),
-        *(DEVICE / core.start, folder / "main.c", folder / "net.c", "-lgcc"),
+        *(DEVICE / core.start, folder / "main.c", *(folder / name for name in sources)),
+        *(*libraries, "-lgcc"),
         *("-o", target),
     )
     return target
@@ -187,14 +192,18 @@ def link(core, folder, main, *flags):
 
 def launch(core, program, *words):
     """Start a program on an emulated core; its exit code."""
+    return start(core, program, *words).returncode
+
+
+def start(core, program, *words):
+    """Run a program on an emulated core; what it prints may come by either stream."""
     bios = ("-bios", "none") if "riscv" in core.emulator else ()
-    done = subprocess.run(
+    return subprocess.run(
         [
             *(core.emulator, "-M", core.machine, *bios, *words),
             *("-display", "none", "-monitor", "none", "-serial", "none"),
             *("-semihosting-config", "enable=on,target=native", "-kernel", program),
         ],
         capture_output=True,
-        timeout=60,
+        timeout=120,
     )
-    return done.returncode
