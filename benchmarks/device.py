@@ -23,6 +23,7 @@ from benchmarks import crossover, emlearn, trained
 from benchmarks.emulator import measure, require
 from benchmarks.networks import named, pruned
 from minprune.export import c99
+from minprune.nn import Network
 from tests.export.compilers import CORES
 
 CORE = "cortex-m4f"
@@ -54,7 +55,7 @@ def networks(python: str) -> list[Row]:
     return rows
 
 
-def beside(name: str, net: nn.Network, python: str) -> list[Row]:
+def beside(name: str, net: Network, python: str) -> list[Row]:
     """The rows of emlearn, or none and the line that installs it."""
     rows = []
     for sparsity in (0.0, 0.9):

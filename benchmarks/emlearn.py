@@ -63,7 +63,7 @@ class Missing(Exception):
 
 
 def generate(net: nn.Network, python: str = sys.executable) -> dict[str, str]:
-    """The C that emlearn writes for a network, where its headers are, and its version."""
+    """The C that emlearn writes for a network, where its headers are, its version."""
     layers = [layer for layer in net.layers().values() if isinstance(layer, nn.Linear)]
     model = {
         "weights": [layer.params["weight"].T.tolist() for layer in layers],
