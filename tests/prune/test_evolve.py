@@ -1,5 +1,7 @@
 """Evolving patterns: what goes, what comes, and a stored number that never changes."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -172,6 +174,20 @@ def test_the_largest_gradients_are_found_block_by_block(seed, count):
     assert got.positions.tolist() == want
     if len(taken):
         assert got.stored_mean == pytest.approx(size[taken].mean(), rel=1e-12)
+
+
+def test_the_dense_gradient_is_never_held():
+    rng = np.random.default_rng(0)
+    layer = nn.Linear(1024, 4096)
+    layer.set_mask("weight", rng.random((4096, 1024)) < 0.05)
+    layer = hold._sparse(layer)
+    x, dy = (rng.normal(size=(n, 32)).astype(np.float32) for n in (1024, 4096))
+    taken, count = hold.positions(layer), 30_000
+    tracemalloc.start()
+    growth.largest(layer, [growth.Batch(1.0, x, dy)], taken, count)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4096 * 1024 * 4 / 4  # a quarter of it, candidates included
 
 
 @given(st.sets(st.integers(0, 19)), st.integers(0, 2**32 - 1))
