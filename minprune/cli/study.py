@@ -15,7 +15,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--table",
         action="append",
         choices=TABLES,
-        help="one table, may be given again; left out, all of them (an hour and more)",
+        help="one table, may be given again; left out, all of them (half an hour)",
     )
     parser.add_argument("--seeds", type=int, default=5, help="runs of each cell (5)")
 

@@ -14,7 +14,6 @@ from minprune.study.tables import SEEDS, Cell, against
 
 SPARSITIES = ("0.8", "0.9", "0.95", "0.98")
 
-
 Procedures = Sequence[nn.Procedure]
 Make = Callable[[str, int], Procedures]
 """(sparsity, seed) -> what takes part in a training."""
@@ -46,19 +45,29 @@ DENSE, REST = Training(20), Training(20)
 WHOLE = Training(40)
 """The same cost in one training, for what prunes before it."""
 
-How = Callable[[Network, Network, Dataset, str, int], Network]
-"""(initial, trained, data, sparsity, seed) -> pruned and recovered network."""
+
+class Case(NamedTuple):
+    """What a way of pruning is given; the networks are not to be changed."""
+
+    initial: Network
+    trained: Network
+    data: Dataset
+    sparsity: str
+    seed: int
+
+
+How = Callable[[Case], Network]
+"""A way of pruning: the pruned and recovered network."""
 
 
 def _one_shot(criterion: str, rest: Training = REST) -> How:
     """Cut the trained network once, and recover."""
 
-    def run(
-        initial: Network, trained: Network, data: Dataset, sparsity: str, seed: int
-    ) -> Network:
-        net = trained.copy()
-        prune.OneShot(criterion, sparsity=sparsity, seed=seed).run(net, data)
-        return _recovered(net, data, rest, seed)
+    def run(case: Case) -> Network:
+        net = case.trained.copy()
+        cut = prune.OneShot(criterion, sparsity=case.sparsity, seed=case.seed)
+        cut.run(net, case.data)
+        return _recovered(net, case, rest)
 
     return run
 
@@ -66,36 +75,32 @@ def _one_shot(criterion: str, rest: Training = REST) -> How:
 def _iterative(rest: Training = REST) -> How:
     """Four cuts, each followed by some recovery; half of it comes last."""
 
-    def run(
-        initial: Network, trained: Network, data: Dataset, sparsity: str, seed: int
-    ) -> Network:
-        net, some = trained.copy(), rest.epochs // 6
-        left = float(1 - Fraction(sparsity)) ** (1 / 4)
+    def run(case: Case) -> Network:
+        net, some = case.trained.copy(), rest.epochs // 6
+        left = float(1 - Fraction(case.sparsity)) ** (1 / 4)
         for step in range(1, 5):
-            share = sparsity if step == 4 else f"{1 - left**step:.6f}"
-            prune.OneShot("magnitude", sparsity=share, seed=seed).run(net, data)
+            share = case.sparsity if step == 4 else f"{1 - left**step:.6f}"
+            prune.OneShot("magnitude", sparsity=share, seed=case.seed).run(net)
             epochs = some if step < 4 else rest.epochs - 3 * some
-            net = _recovered(net, data, Training(epochs, rest.lr), seed)
+            net = _recovered(net, case, Training(epochs, rest.lr))
         return net
 
     return run
 
 
-def _recovered(net: Network, data: Dataset, rest: Training, seed: int) -> Network:
+def _recovered(net: Network, case: Case, rest: Training) -> Network:
     """What a pruning has left, held sparsely where that pays, after training."""
     net = compress(net)
-    rest.run(net, data, seed)
+    rest.run(net, case.data, case.seed)
     return net
 
 
 def _from_trained(make: Make, rest: Training = REST) -> How:
     """Train on with procedures."""
 
-    def run(
-        initial: Network, trained: Network, data: Dataset, sparsity: str, seed: int
-    ) -> Network:
-        net = trained.copy()
-        rest.run(net, data, seed, make(sparsity, seed))
+    def run(case: Case) -> Network:
+        net = case.trained.copy()
+        rest.run(net, case.data, case.seed, make(case.sparsity, case.seed))
         return net
 
     return run
@@ -104,11 +109,9 @@ def _from_trained(make: Make, rest: Training = REST) -> How:
 def _from_start(make: Make) -> How:
     """Train with procedures from the first step."""
 
-    def run(
-        initial: Network, trained: Network, data: Dataset, sparsity: str, seed: int
-    ) -> Network:
-        net = initial.copy()
-        WHOLE.run(net, data, seed, make(sparsity, seed))
+    def run(case: Case) -> Network:
+        net = case.initial.copy()
+        WHOLE.run(net, case.data, case.seed, make(case.sparsity, case.seed))
         return net
 
     return run
@@ -183,7 +186,7 @@ def _cells(
         for sparsity in sparsities:
             values.setdefault(("dense", sparsity), []).append(accuracy(dense, data))
             for name, way in ways.items():
-                net = way(initial, trained, data, sparsity, seed)
+                net = way(Case(initial, trained, data, sparsity, seed))
                 values.setdefault((name, sparsity), []).append(accuracy(net, data))
             if progress is not None:
                 progress(f"digits, seed {seed}, sparsity {sparsity}")
