@@ -14,8 +14,8 @@ double precision on CPython.
 
 On a small board, compile it first: ``mpy-cross -O2 -march=ARCH tiny.py``, ARCH being
 the processor, and load with ``forget=True``. A 64-32-16-10 network pruned to 90 %, in
-float32 or in int8, then runs in a heap of 64 KB (64-bit MicroPython, whose pointers take
-twice the room of a board's; compiling there takes more).
+float32 or in int8, then runs in a heap of 64 KB (64-bit MicroPython, whose pointers
+take twice the room of a board's; compiling there takes more).
 
 It knows every layer of minprune's inference; any other is refused by name when a model
 is loaded, and so is a file that is damaged or of a newer format: one ValueError, before
@@ -1105,15 +1105,22 @@ def quantized(node, shape, scale, offset):
             last[x] = len(steps)
     answer, outputs = len(steps), sizes[-1]
 
+    up, one = array("f", [zeros[0] + 128.5])[0], array("f", [0.0])
+    gains = array("f", [s / scales[0] for s in scale()])
+    shifts = array("f", [o / scales[0] for o in offset()])
+    for k in range(len(shifts)):
+        shifts[k] += up
+    along = len(gains) > 1, len(shifts) > 1
+
     def enter(flat):
         """Levels above -128, half a level up, so that cutting off rounds to nearest."""
-        y, k = bytearray(len(flat)), 0
-        up = zeros[0] + 128.5
-        for x, s, o in zip(flat, scale(), offset()):
-            level = single(single(x) * single(s / scales[0]))
-            level = single(level + single(single(o / scales[0]) + up))
+        y = bytearray(len(flat))
+        for k, x in enumerate(flat):
+            one[0] = x  # and each operation rounds to float32
+            one[0] *= gains[k * along[0]]
+            one[0] += shifts[k * along[1]]
+            level = one[0]
             y[k] = (int(min(level, 255.0)) - 128 if level > 0 else -128) & 255
-            k += 1
         return y
 
     def run(flat):
@@ -1183,9 +1190,14 @@ class Model:
         else:
             self.output_shape, run = root.build(self.input_shape)
 
+            gains, shifts = array("f", scale()), array("f", offset())
+            along = len(gains) > 1, len(shifts) > 1
+
             def enter(flat):
-                every = zip(flat, scale(), offset())
-                return run(array("f", [x * s + o for x, s, o in every]))
+                scaled = [x * gains[k * along[0]] for k, x in enumerate(flat)]
+                for k in range(len(scaled)):
+                    scaled[k] += shifts[k * along[1]]
+                return run(array("f", scaled))
 
             self.run = enter
         for name in arrays:
@@ -1219,7 +1231,7 @@ class Model:
         return outputs.index(max(outputs))
 
     def _door(self, name):
-        """A function that gives the scale or offset of every number of a sample."""
+        """A function that gives a scale or offset: of every number, or one of all."""
         if name not in self.source.arrays:
             refuse(name, "it is missing from the file")
         self.source.taken.add(name)
@@ -1229,7 +1241,7 @@ class Model:
             refuse(name, "its shape %s does not fit samples of %s" % (found, shape))
 
         def values():
-            for at in range(product(shape)):
+            for at in range(product(shape) if len(held) > 1 else 1):
                 place, step = 0, 1
                 for n, m in zip(reversed(found), reversed(shape)):
                     place, at, step = place + at % m % n * step, at // m, step * n
