@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from minprune import nn
-from minprune.study import digits, second_order, tables
+from minprune.study import digits, monks, second_order, tables
 from minprune.study import procedures as study
 from tests.oracles.network import slope
 
@@ -43,15 +43,15 @@ def test_a_network_connects_if_a_path_of_weights_does():
 @pytest.mark.parametrize(("name", "share"), [("MONK 1", 0.5), ("MONK 2", 142 / 432)])
 def test_the_rules_of_the_monks_hold_on_as_many_cases_as_published(name, share):
     """Thrun et al. 1991: 216 and 142 of the 432 cases are positive."""
-    task = second_order.problem(name, seed=0)
+    task = monks.problem(name, seed=0)
     assert len(task.data.test) == 432
     assert task.data.test.y.mean() == pytest.approx(share)
-    assert len(task.data.train) == second_order.MONKS[name].cases
+    assert len(task.data.train) == monks.MONKS[name].cases
     assert task.goal == 1.0
 
 
 def test_one_case_in_twenty_of_the_third_problem_is_labeled_wrong():
-    task = second_order.problem("MONK 3", seed=0)
+    task = monks.problem("MONK 3", seed=0)
     train, test = task.data.train, task.data.test
     _, where = np.nonzero((train.x[:, None] == test.x[None]).all(axis=2))
     wrong = (train.y != test.y[where]).sum()
@@ -65,7 +65,7 @@ def test_one_case_in_twenty_of_the_third_problem_is_labeled_wrong():
 
 def xor(last=nn.Sigmoid):
     """The XOR network with drawn weights, and its cases."""
-    task = second_order.problem("XOR", 0)
+    task = monks.problem("XOR", 0)
     root = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1), last())
     return nn.Network(root, (2,), seed=3).astype(np.float64), task.data
 
@@ -121,7 +121,7 @@ def test_a_settled_network_is_at_a_minimum_among_its_live_weights():
 
 def test_only_surgery_removes_a_right_weight_from_xor():
     """Hassibi & Stork 1992, abstract: the other two take one that cannot be spared."""
-    task = second_order.problem("XOR", 0)
+    task = monks.problem("XOR", 0)
     for seed in range(3):
         net = second_order.trained(task, seed)
         kept = {
@@ -132,7 +132,7 @@ def test_only_surgery_removes_a_right_weight_from_xor():
 
 
 def test_retraining_leaves_no_more_weights():
-    task = second_order.problem("XOR", 0)
+    task = monks.problem("XOR", 0)
     net = second_order.trained(task, 0)
     for step in second_order.STEPS.values():
         without, _ = second_order.fewest(net, task, step)
