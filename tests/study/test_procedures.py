@@ -155,3 +155,15 @@ def test_the_rows_of_digits_have_the_epochs_they_say():
     assert [cell.row for cell in cells] == ["dense", "gradual, magnitude"]
     assert cells[0].mean > 95
     assert cells[1].mean > 90
+
+
+def test_recoveries_are_compared_at_the_same_cost(monkeypatch):
+    monkeypatch.setattr(digits, "RECOVERIES", (digits.Training(6, 1e-3),))
+    cells = digits.by_recovery(seeds=(0,), sparsities=("0.5",))
+    assert [cell.row for cell in cells] == [
+        "dense",
+        "one-shot, 6 epochs at 0.001",
+        "iterative, 6 epochs at 0.001",
+        "gradual, 6 epochs at 0.001",
+    ]
+    assert all(cell.mean > 93 for cell in cells)
