@@ -141,6 +141,14 @@ def smaller(a: AnyArray, b: AnyArray) -> AnyArray:
     return np.minimum(a, b)
 
 
+def between(y: AnyArray, most: AnyArray, a: AnyArray) -> AnyArray:
+    """``a`` where y is above zero and not `most` or above, 0 elsewhere.
+
+    A NaN for `most` sets no limit.
+    """
+    return np.where((y > 0) & ~(y >= most), a, a.dtype.type(0))
+
+
 def dot(a: AnyArray, b: AnyArray) -> Any:
     """Sum over the lanes of ``a * b``, fused, two registers in flight."""
     return total(a * b)
@@ -367,6 +375,16 @@ def _extreme(sign: str) -> Callable[..., Any]:
     return typed
 
 
+def _between(_: Any, y: Any, most: Any, a: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        zero = ir.Constant(_vector(a), [0.0] * a.width)
+        above = builder.fcmp_ordered(">", args[0], zero)
+        below = builder.fcmp_unordered("<", args[0], args[1])
+        return builder.select(builder.and_(above, below), args[2], zero)
+
+    return a(y, most, a), code
+
+
 def _total(_: Any, a: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         strip, count = args[0], a.width
@@ -464,6 +482,7 @@ positive = _either(positive, _positive)
 total = _either(total, _total)
 item = _either(item, _item)
 put = _either(put, _put)
+between = _either(between, _between)
 dot = _either(dot, _dot)
 larger = _either(larger, _extreme(">"))
 smaller = _either(smaller, _extreme("<"))

@@ -7,6 +7,7 @@ multiplied in by the kernel.
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -243,9 +244,11 @@ def run_rows(
     order = nothing(np.int32) if rows.order is None else rows.order
 
     def work(first: int, last: int) -> None:
-        mine = operands._replace(first=first, last=last)
+        mine = operands
+        if (first, last) != (operands.first, operands.last):
+            mine = operands._replace(first=first, last=last)
         perform(
-            write([(operation, mine)], rows.offsets.dtype, x.dtype)[0],
+            _row(operation, mine, rows.offsets.dtype, x.dtype),
             rows.cuts,
             rows.offsets,
             order,
@@ -259,3 +262,15 @@ def run_rows(
 
     products = len(values) * frame.segments * frame.length
     share_rows(work, operands.first, operands.last, products)
+
+
+@lru_cache(maxsize=1024)
+def _row(
+    operation: Operation,
+    operands: Any,
+    offsets: np.dtype[Any],
+    numbers: np.dtype[Any],
+) -> IntArray:
+    """The row for `perform`, written once for all batches of a size."""
+    row: IntArray = write([(operation, operands)], offsets, numbers)[0]
+    return row

@@ -76,11 +76,12 @@ class Leave(NamedTuple):
 def leave(
     at: IntArray, memory: Memory, x: FloatArray, y: FloatArray, samples: int
 ) -> None:
-    """y[n, f] = x[f lanes + n]."""
+    """y[n, f] = x[f lanes + n]; sixteen features at a time, as `enter`."""
     seen, size, lanes = at[0], at[1], at[2]
-    for n in range(samples):
-        for f in range(size):
-            put(y, n * size + f, item(x, seen + f * lanes + n))
+    for first in range(0, size, 16):
+        for n in range(samples):
+            for f in range(first, min(first + 16, size)):
+                put(y, n * size + f, item(x, seen + f * lanes + n))
 
 
 class Move(NamedTuple):

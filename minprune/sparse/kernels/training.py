@@ -14,11 +14,13 @@ from minprune._check import FloatArray, IntArray
 from minprune.sparse.kernels._jit import call, kernel
 from minprune.sparse.kernels._lanes import (
     add,
+    between,
     item,
     load,
     narrow_strip,
     put,
     splat,
+    store,
     total,
     width,
 )
@@ -82,10 +84,11 @@ def mask(
     at: IntArray, memory: Memory, x: FloatArray, dy: FloatArray, samples: int
 ) -> None:
     """No gradient passes where an activation was cut off."""
-    most = x.dtype.type(6 if at[3] == 6 else np.inf)
-    for n in range(at[2]):
-        seen, made = item(dy, at[1] + n), item(x, at[0] + n)
-        put(dy, at[1] + n, seen if 0 < made < most else seen * 0)
+    passed, delta, size, strip = at[0], at[1], at[2], narrow_strip(x)
+    most = splat(strip, 6.0 if at[3] == 6 else np.nan)
+    for n in range(0, size, width(strip)):
+        seen = load(strip, dy, delta + n)
+        store(dy, delta + n, between(load(strip, x, passed + n), most, seen))
 
 
 class Unpool(NamedTuple):
