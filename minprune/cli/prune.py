@@ -98,12 +98,10 @@ def run(args: argparse.Namespace) -> int:
     pruned = sparse.compress(pruned)
     show.clear()
     minprune.save(pruned, args.output)
+    how = ("criterion", "scope", "granularity", "schedule")
     result = {
         "data": found.name,
-        "criterion": args.criterion,
-        "scope": args.scope,
-        "granularity": args.granularity,
-        "schedule": args.schedule,
+        **({"plan": args.plan} if args.plan else {n: getattr(args, n) for n in how}),
         **_of_all(metrics.summary(pruned, found), before),
         **more,
         "before": before,

@@ -37,6 +37,8 @@ def test_a_plan_is_followed_and_every_stage_recorded(run_json, dense, tmp_path):
     words = ("prune", dense, "--data", "digits", "--plan", plan)
     found = run_json(*words, "-o", tmp_path / "small.safetensors")
     assert [stage["stage"] for stage in found["stages"]] == ["filters", "weights"]
+    assert found["plan"] == str(plan)
+    assert "criterion" not in found  # a plan names its own
     first, second = found["stages"]
     assert first["after"]["weights"] < first["before"]["weights"]
     assert second["after"]["kept"] < second["before"]["kept"]
