@@ -2,6 +2,7 @@
 
 import json
 import platform
+import textwrap
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any, Literal
@@ -14,6 +15,9 @@ from minprune._version import __version__
 Status = Literal["passed", "failed", "unsupported", "expected", "fixed", "broken"]
 SCHEMA = 1
 """Version of the JSON form; it changes when a field changes its meaning."""
+
+INDENT = " " * 20
+"""Under the check of a finding, in text."""
 
 SPECIFICATION = 1
 """Version of the clauses that the checks cite."""
@@ -79,10 +83,19 @@ class Report:
         asked = len(self.findings)
         lines = [f"{self.toolkit} {self.version}{where}: {asked} checks, {counts}"]
         for f in self.findings:
-            if f.status != "passed" or f.message:
+            if f.status != "unsupported" and (f.status != "passed" or f.message):
                 lines.append(f"  {f.status:<12}{f.clause:<6}{f.check}")
                 texts = [*f.message.splitlines(), f.repeat]
                 lines += [f"  {'':<18}{text}" for text in texts if text]
+        lacking: dict[tuple[str, str], list[str]] = {}
+        for f in self.findings:
+            if f.status == "unsupported":
+                lacking.setdefault((f.clause, f.message), []).append(f.check)
+        for (clause, message), checks in lacking.items():
+            lines.append(f"  {'unsupported':<12}{clause:<6}{message}")
+            lines += textwrap.wrap(
+                ", ".join(checks), 88, initial_indent=INDENT, subsequent_indent=INDENT
+            )
         return "\n".join(lines)
 
 

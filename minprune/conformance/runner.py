@@ -121,7 +121,11 @@ def run_one(
             return Finding(check.name, check.clause, "expected", reason)
         message = str(why) + verdict(toolkit, check.clause)
         return Finding(check.name, check.clause, "failed", message, repeat)
-    except (Broken, Raised) as why:
+    except Raised as why:
+        if reason is not None:
+            return Finding(check.name, check.clause, "expected", reason)
+        return Finding(check.name, check.clause, "broken", str(why), repeat)
+    except Broken as why:  # no record makes a crash good: it need not repeat
         return Finding(check.name, check.clause, "broken", str(why), repeat)
     except Exception as why:  # of `begin`: also a finding, not our crash
         message = f"{type(why).__name__}: {why}"

@@ -9,6 +9,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import nncf
+import nncf.torch
+import numpy as np
 import torch
 from nncf.torch.function_hook.pruning.magnitude.algo import get_pruned_modules
 from nncf.torch.function_hook.pruning.scheduler_fns import exponential_ratio_scheduler
@@ -96,6 +98,24 @@ class Adapter(Toolkit):
         layer = model.layers["w"]
         return _torch.backward(lambda given: model({"w": given}), layer.weight, x, dy)
 
+    def store(
+        self, weight: FloatArray, mask: BoolArray
+    ) -> tuple[FloatArray, BoolArray]:
+        """See `Toolkit.store`."""
+        flat = _torch.matrix(weight)
+        saved = _masked(flat, _torch.matrix(mask))
+        read = _torch.restored(
+            {"config": nncf.torch.get_config(saved), "state": saved.state_dict()}
+        )
+        fresh = _Layers({"w": np.zeros_like(flat)})
+        back = nncf.torch.load_from_config(fresh, read["config"])
+        back.load_state_dict(read["state"])
+        (hook,) = get_pruned_modules(back).values()
+        return (
+            _torch.array(hook(back.layers["w"].weight)).reshape(weight.shape),
+            _torch.kept(hook.binary_mask, mask.shape),
+        )
+
 
 class _Layers(torch.nn.Module):
     """Linear layers beside each other, each with an input of its own."""
@@ -113,11 +133,16 @@ class _Layers(torch.nn.Module):
 def _pruned(weights: Mapping[str, FloatArray], mode: Any, ratio: float) -> Any:
     """The layers after `nncf.prune`."""
     model = _Layers(weights)
-    example = {
+    return nncf.prune(model, mode, ratio=ratio, examples_inputs=_example(model))
+
+
+def _example(model: _Layers) -> tuple[dict[str, Any]]:
+    """Inputs to trace the layers with."""
+    ones = {
         name: torch.ones(1, layer.in_features, dtype=layer.weight.dtype)
         for name, layer in model.layers.items()
     }
-    return nncf.prune(model, mode, ratio=ratio, examples_inputs=(example,))
+    return (ones,)
 
 
 def _masked(weight: FloatArray, mask: BoolArray) -> Any:

@@ -70,4 +70,4 @@ def masks_of_nncf(weights, mode, ratio):
     example = (torch.ones(1, width),)
     net = nncf.prune(Net(), mode, ratio=ratio, examples_inputs=example)
     found = get_pruned_modules(net)
-    return {name: hook.binary_mask.int().tolist() for name, hook in found.items()}
+    return {name: hook.binary_mask.int().tolist() for name, hook in sorted(found.items())}

@@ -1,5 +1,7 @@
 """Torch-Pruning."""
 
+from itertools import pairwise
+
 from tests.conformance.suspects._layers import linear
 
 
@@ -112,7 +114,7 @@ def torch_pruning_a_last_step_removes_nothing():
 
 
 def torch_pruning_counts_a_set_of_groups_as_one_channel():
-    """SD-06: a quarter of 24 channels, global; 16 of them in convolutions of 4 groups."""
+    """SD-06: a quarter of 24 channels, global; 16 are of convolutions of 4 groups."""
     import torch
     import torch_pruning as tp
 
@@ -172,7 +174,7 @@ def mlp(widths):
 
     torch.manual_seed(0)
     layers = []
-    for into, out in zip(widths, widths[1:], strict=False):
+    for into, out in pairwise(widths):
         layers += [torch.nn.Linear(into, out), torch.nn.ReLU()]
     return torch.nn.Sequential(*layers[:-1])
 
