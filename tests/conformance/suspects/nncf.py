@@ -69,5 +69,5 @@ def masks_of_nncf(weights, mode, ratio):
     width = len(next(iter(weights.values()))[0])
     example = (torch.ones(1, width),)
     net = nncf.prune(Net(), mode, ratio=ratio, examples_inputs=example)
-    found = get_pruned_modules(net)
-    return {name: hook.binary_mask.int().tolist() for name, hook in sorted(found.items())}
+    found = sorted(get_pruned_modules(net).items())
+    return {name: hook.binary_mask.int().tolist() for name, hook in found}
