@@ -6,7 +6,9 @@ MISSING says how to get them.
 
 import ctypes
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -19,15 +21,16 @@ MISSING = {
     "torch": "pip install torch==2.13.0",
     "onnxruntime": "pip install onnx onnxruntime",
     "mkl": "pip install mkl",
-    "deepsparse": "in a Python 3.11 of its own: pip install deepsparse==1.8.0",
+    "deepsparse": "in a Python 3.11 of its own, named by --deepsparse: "
+    "pip install deepsparse==1.8.0",
 }
 
 Call = Callable[[], Any]
 
 
-def install_lines() -> list[str]:
+def install_lines(deepsparse: str = "") -> list[str]:
     """How to get what is not there."""
-    there = {"mkl": _mkl_path() is not None}
+    there = {"mkl": _mkl_path() is not None, "deepsparse": deepsparse != ""}
     return [
         f"{name} is not installed: {line}"
         for name, line in MISSING.items()
@@ -167,3 +170,31 @@ def onnx_session(model: bytes, x: np.ndarray) -> Call | None:
         return binding.copy_outputs_to_cpu()[0]
 
     return call
+
+
+ELSEWHERE = """
+import sys, time
+import numpy as np
+from deepsparse import Engine
+
+model, given, seconds = sys.argv[1], np.load(sys.argv[2]), float(sys.argv[3])
+engine = Engine(model=model, batch_size=len(given), num_cores=1)
+times, stop = [], time.perf_counter() + 2 * seconds
+while time.perf_counter() < stop or len(times) < 20:
+    start = time.perf_counter()
+    engine.run([given], val_inp=False)
+    times.append(time.perf_counter() - start)
+print("microseconds", 1e6 * float(np.percentile(times[len(times) // 2 :], 30)))
+"""
+"""What runs in DeepSparse's own environment: it wants older packages than ours."""
+
+
+def deepsparse(python: str, model: bytes, x: np.ndarray, seconds: float) -> float:
+    """Microseconds of a call of DeepSparse's engine, on one core."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "model.onnx").write_bytes(model)
+        np.save(Path(folder, "x.npy"), x)
+        files = [str(Path(folder, name)) for name in ("model.onnx", "x.npy")]
+        command = [python, "-c", ELSEWHERE, *files, str(seconds)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout.rpartition("microseconds")[2])

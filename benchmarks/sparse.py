@@ -1,418 +1,24 @@
 """Sparse layers against dense and sparse peers, one thread, the same run.
 
-    python -m benchmarks.sparse [--only linear,conv] [--seconds 0.5] [--json]
+    python -m benchmarks.sparse [--only linear,conv] [--batch 1] [--sparsity 0.9,0.95]
+        [--seconds 0.5] [--deepsparse PYTHON] [--chart FILE.svg] [--json]
 
-Every row is checked against the dense product before it is timed. What is timed is
-what a user calls, packing and layout included: batches through the public layers,
-single samples and whole networks through `sparse.compile`. A ratio is the peer's time
-over ours; `limit_share` is the least time the machine could take, from its measured
-dense product and memory bandwidth, over ours.
+Every row is checked against the dense product before it is timed; what is timed is in
+`workloads`. A ratio is the peer's time over ours; `limit_share` is the least time the
+machine could take, from its measured dense product and memory bandwidth, over ours.
 """
 
 import argparse
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 
-SPARSITIES = (0.8, 0.9, 0.95, 0.99)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One workload against one peer."""
-
-    workload: str
-    shape: str
-    batch: int
-    sparsity: float
-    peer: str
-    peer_us: float
-    ours_us: float
-    ratio: float
-    limit_share: float
+from benchmarks.workloads import WORKLOADS, Row, Scope
 
 
-def linear(
-    seconds: float, shapes: tuple[tuple[int, int], ...] = ((1024, 1024),)
-) -> Iterator[Row]:
-    """A linear layer forward: batches through the layer, one sample through a plan."""
-    import numpy as np
-
-    from benchmarks import peers
-    from minprune import nn, sparse
-
-    rng = np.random.default_rng(0)
-    for out, inside in shapes:
-        for sparsity in SPARSITIES:
-            layer = _pruned(nn.Linear(inside, out, bias=False), sparsity, rng)
-            weight = layer.weights()["weight"]
-            for batch in (1, 16, 128):
-                x = _columns((inside, batch), rng)
-                ours = _forward(layer, x, sparse)
-                calls = peers.dense(weight, x) | peers.sparse(layer.matrix(), x)
-                _check(ours(), weight @ x, calls)
-                yield from _rows(
-                    "linear",
-                    f"{out}x{inside}",
-                    batch,
-                    sparsity,
-                    2.0 * layer.pattern.stored * batch,
-                    ours,
-                    calls,
-                    seconds,
-                    6 * layer.pattern.stored,
-                )
-
-
-def cells(seconds: float) -> Iterator[Row]:
-    """The other shapes of a linear layer, small inputs and large."""
-    yield from linear(seconds, ((1024, 784), (4096, 4096)))
-
-
-def blocks(seconds: float) -> Iterator[Row]:
-    """Blocks of one column: (8, 1) in batches, (16, 1) for one sample."""
-    import numpy as np
-
-    from benchmarks import peers
-    from minprune import nn, sparse
-
-    rng, size = np.random.default_rng(1), 1024
-    for batch, height in ((128, 8), (1, 16)):
-        for sparsity in SPARSITIES:
-            layer = _pruned(
-                nn.Linear(size, size, bias=False), sparsity, rng, (height, 1)
-            )
-            weight, x = layer.weights()["weight"], _columns((size, batch), rng)
-            ours, calls = _forward(layer, x, sparse), peers.dense(weight, x)
-            _check(ours(), weight @ x, calls)
-            flops = 2.0 * layer.pattern.stored * batch
-            yield from _rows(
-                f"blocks {height}x1",
-                f"{size}x{size}",
-                batch,
-                sparsity,
-                flops,
-                ours,
-                calls,
-                seconds,
-                4 * layer.pattern.stored,
-            )
-
-
-def backward(seconds: float) -> Iterator[Row]:
-    """Both gradients of a linear layer, batch 128."""
-    import numpy as np
-
-    from benchmarks import peers
-    from minprune import nn
-
-    rng, size, batch = np.random.default_rng(2), 1024, 128
-    for sparsity in SPARSITIES:
-        layer = _pruned(nn.Linear(size, size, bias=False), sparsity, rng)
-        weight = layer.weights()["weight"]
-        x, dy = _columns((size, batch), rng), _columns((size, batch), rng)
-        layer.forward(x)
-
-        def ours(layer=layer, dy=dy):
-            return layer.backward(dy)
-
-        def by_numpy(weight=weight, x=x, dy=dy):
-            return weight.T @ dy, dy @ x.T
-
-        calls = {"numpy": by_numpy}
-        if (t := peers.torch()) is not None:
-            w, a, d = (t.from_numpy(np.ascontiguousarray(v)) for v in (weight, x, dy))
-            calls["torch"] = lambda t=t, w=w, a=a, d=d: (t.mm(w.T, d), t.mm(d, a.T))
-        _check(ours(), by_numpy()[0], {})
-        _check(
-            layer.pattern.scatter(layer.grads["weight"]),
-            by_numpy()[1] * layer.masks["weight"],
-            {},
-        )
-        flops = 4.0 * layer.pattern.stored * batch
-        yield from _rows(
-            "backward",
-            f"{size}x{size}",
-            batch,
-            sparsity,
-            flops,
-            ours,
-            calls,
-            seconds,
-            10 * layer.pattern.stored,
-        )
-
-
-def conv(seconds: float) -> Iterator[Row]:
-    """3x3 convolutions: batch 32 through the layer, one sample through a plan."""
-    import numpy as np
-
-    from benchmarks import peers, twins
-    from minprune import nn, sparse
-
-    rng = np.random.default_rng(3)
-    for channels, side in ((64, 28), (128, 14), (256, 7)):
-        for sparsity in SPARSITIES[:3]:
-            dense = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-            layer = _pruned(dense, sparsity, rng)
-            for batch in (1, 32):
-                x = _columns((channels, side, side, batch), rng)
-                ours = _forward(layer, x, sparse)
-                raw = np.ascontiguousarray(np.moveaxis(x, -1, 0))
-                weight = layer.weights()["weight"]
-                calls = {}
-                if (t := peers.torch()) is not None:
-                    w = t.from_numpy(weight).contiguous(memory_format=t.channels_last)
-                    v = t.from_numpy(raw).contiguous(memory_format=t.channels_last)
-                    calls["torch"] = twins.no_grad(
-                        t, lambda t=t, w=w, v=v: t.conv2d(v, w, padding=1)
-                    )
-                model = twins.onnx_conv(weight, raw.shape)
-                if model is not None:
-                    calls["onnxruntime"] = peers.onnx_session(model, raw)
-                calls = {name: call for name, call in calls.items() if call is not None}
-                dense.params["weight"][...] = weight
-                _check(ours(), dense.forward(x), {})
-                if not calls:
-                    calls["numpy (minprune dense)"] = lambda d=dense, x=x: d.forward(x)
-                flops = 2.0 * layer.macs((channels, side, side)) * batch
-                yield from _rows(
-                    "conv 3x3",
-                    f"{channels}@{side}x{side}",
-                    batch,
-                    sparsity,
-                    flops,
-                    ours,
-                    calls,
-                    seconds,
-                    6 * layer.pattern.stored,
-                )
-
-
-def conv_backward(seconds: float) -> Iterator[Row]:
-    """Both gradients of the same convolutions, batch 32."""
-    import numpy as np
-
-    from benchmarks import peers
-    from minprune import nn
-
-    rng, batch = np.random.default_rng(4), 32
-    for channels, side in ((64, 28), (128, 14), (256, 7)):
-        for sparsity in SPARSITIES[1:3]:
-            dense = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-            layer = _pruned(dense, sparsity, rng)
-            x, dy = (_columns((channels, side, side, batch), rng) for _ in range(2))
-            weight = layer.weights()["weight"]
-            dense.params["weight"][...] = weight
-            layer.forward(x)
-            dense.forward(x)
-            _check(layer.backward(dy), dense.backward(dy), {})
-            calls = {}
-            if (t := peers.torch()) is not None:
-                last = t.channels_last
-                w = t.from_numpy(weight).contiguous(memory_format=last)
-                a, d = (
-                    t.from_numpy(np.moveaxis(v, -1, 0).copy()).contiguous(
-                        memory_format=last
-                    )
-                    for v in (x, dy)
-                )
-                calls["torch"] = lambda t=t, w=w, a=a, d=d: (
-                    t.ops.aten.convolution_backward(
-                        d,
-                        a,
-                        w,
-                        None,
-                        [1, 1],
-                        [1, 1],
-                        [1, 1],
-                        False,
-                        [0, 0],
-                        1,
-                        [True, True, False],
-                    )
-                )
-            else:
-                calls["numpy (minprune dense)"] = lambda n=dense, d=dy: n.backward(d)
-            flops = 4.0 * layer.macs((channels, side, side)) * batch
-            yield from _rows(
-                "conv backward",
-                f"{channels}@{side}x{side}",
-                batch,
-                sparsity,
-                flops,
-                lambda n=layer, d=dy: n.backward(d),
-                calls,
-                seconds,
-                10 * layer.pattern.stored,
-            )
-
-
-def training(seconds: float) -> Iterator[Row]:
-    """One step of an MLP, 784-1024-1024-10, batch 128, SGD, against eager PyTorch."""
-    import numpy as np
-
-    from benchmarks import peers, twins
-    from minprune import nn, sparse
-    from minprune.nn.loss import CrossEntropy
-
-    rng, batch = np.random.default_rng(6), 128
-    x = rng.random((batch, 784)).astype(np.float32)
-    labels = rng.integers(10, size=batch)
-    for sparsity in SPARSITIES:
-        net = nn.Network(nn.Sequential(*_mlp(nn)), (784,), seed=0)
-        hidden = [name for name in net.weights() if name != "4.weight"]
-        net.set_masks(
-            {n: rng.random(net.weights()[n].shape) >= sparsity for n in hidden}
-        )
-        small = sparse.compress(net)
-        step = sparse.compile(small, batch, loss=CrossEntropy(), optimizer=nn.SGD(1e-3))
-        stored = sum(int(mask.sum()) for mask in net.masks().values())
-        if (t := peers.torch()) is not None:
-            call, first = twins.torch_step(t, net, x, labels)
-            calls = {"torch eager": call}
-        else:
-            optimizer = nn.SGD(1e-3)
-            call, first = _numpy_step(nn, net, optimizer, x, labels)
-            calls = {"numpy (minprune dense)": call}
-        _check(np.array(step(x, labels)), np.array(first), {})
-        yield from _rows(
-            "training",
-            "784-1024-1024-10",
-            batch,
-            sparsity,
-            6.0 * stored * batch,
-            lambda s=step: s(x, labels),
-            calls,
-            seconds,
-            30 * stored,
-        )
-
-
-def two_threads(seconds: float) -> Iterator[Row]:
-    """The training step against PyTorch on two threads, in a process of its own.
-
-    Ours runs on one thread: a compiled step is one loop.
-    """
-    from benchmarks import peers
-
-    if peers.torch() is None:
-        return
-    command = [sys.executable, "-m", "benchmarks.sparse", "--json"]
-    command += ["--only", "training", "--seconds", str(seconds)]
-    found = {}
-    for threads in ("1", "2"):
-        run = subprocess.run(
-            [*command, "--threads", threads], check=True, capture_output=True, text=True
-        )
-        found[threads] = json.loads(run.stdout)["rows"]
-    for ours, theirs in zip(found["1"], found["2"], strict=True):
-        mine, peer = ours["ours_us"], theirs["peer_us"]
-        yield Row(
-            **ours
-            | {
-                "workload": "training, 2T",
-                "peer_us": peer,
-                "ratio": round(peer / mine, 2),
-            }
-        )
-
-
-def iot(seconds: float) -> Iterator[Row]:
-    """A small convolutional network, one sample, one call."""
-    import numpy as np
-
-    from benchmarks import peers, twins
-    from minprune import nn, sparse
-
-    rng, sparsity = np.random.default_rng(7), 0.9
-    root = nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(32 * 7 * 7, 128),
-        nn.ReLU(),
-        nn.Linear(128, 10),
-    )
-    net = nn.Network(root, (1, 28, 28), seed=0)
-    weights = net.weights()
-    net.set_masks({n: rng.random(w.shape) >= sparsity for n, w in weights.items()})
-    small = sparse.compress(net)
-    run, x = sparse.compile(small), rng.random((1, 1, 28, 28)).astype(np.float32)
-    calls = {"numpy (minprune dense)": lambda: net(x)}
-    model = twins.onnx_network(net)
-    if model is not None and (session := peers.onnx_session(model, x)) is not None:
-        calls["onnxruntime"] = session
-    if (t := peers.torch()) is not None:
-        calls["torch"] = twins.no_grad(t, twins.torch_network(t, net, x))
-    _check(run(x), net(x), calls)
-    stored = sum(int(mask.sum()) for mask in net.masks().values())
-    yield from _rows(
-        "iot network",
-        "1-16-32-128-10",
-        1,
-        sparsity,
-        2.0 * small.macs(),
-        lambda: run(x),
-        calls,
-        seconds,
-        6 * stored,
-    )
-
-
-def scaling(seconds: float) -> Iterator[Row]:
-    """Time against stored weights, 10^3 to 10^7: it should grow in proportion."""
-    import numpy as np
-
-    from minprune import sparse
-
-    rng = np.random.default_rng(5)
-    for stored in (10**3, 10**4, 10**5, 10**6, 10**7):
-        size = max(64, int(np.sqrt(stored * 10)))
-        places = np.unique(rng.integers(0, size * size, stored))
-        layer = sparse.SparseLinear(size, size, bias=False)
-        pattern = sparse.CSR.from_positions((size, size), *divmod(places, size))
-        layer.hold(pattern, rng.normal(size=pattern.stored).astype(np.float32))
-        x = _columns((size, 16), rng)
-        matrix = layer.matrix()
-        packed = np.ascontiguousarray(x)
-        calls = {"scipy csr": lambda m=matrix, x=packed: m @ x}
-        flops = 2.0 * pattern.stored * 16
-        yield from _rows(
-            "scaling",
-            f"{size}x{size}",
-            16,
-            1 - pattern.stored / size**2,
-            flops,
-            lambda n=layer, x=x: n.forward(x),
-            calls,
-            seconds,
-            6 * pattern.stored,
-        )
-
-
-WORKLOADS: dict[str, Callable[[float], Iterator[Row]]] = {
-    "linear": linear,
-    "cells": cells,
-    "blocks": blocks,
-    "backward": backward,
-    "conv": conv,
-    "conv_backward": conv_backward,
-    "training": training,
-    "two_threads": two_threads,
-    "iot": iot,
-    "scaling": scaling,
-}
-
-
-def rows(only: tuple[str, ...] = (), seconds: float = 0.5) -> Iterator[Row]:
+def rows(only: tuple[str, ...] = (), scope: Scope = Scope()) -> Iterator[Row]:  # noqa: B008
     """The rows of these workloads, or of all."""
     unknown = set(only) - set(WORKLOADS)
     if unknown:
@@ -422,24 +28,34 @@ def rows(only: tuple[str, ...] = (), seconds: float = 0.5) -> Iterator[Row]:
         )
     for name, workload in WORKLOADS.items():
         if not only or name in only:
-            yield from workload(seconds)
+            yield from workload(scope)
 
 
 def factors(found: list[Row]) -> dict[str, float]:
     """What a stored weight costs beside a dense one: the model of `sparse.compress`.
 
-    Medians over the sparsities at batch 128, against numpy.
+    Medians over the sparsities at which the choice between the two lies, at batch 128,
+    against numpy.
     """
     from statistics import median
 
     costs: dict[str, list[float]] = {}
     for row in found:
-        if row.batch == 128 and row.peer == "numpy" and row.sparsity < 0.99:
-            name = {"linear": "rows", "blocks 8x1": "blocks"}.get(row.workload)
-            if name is not None:
-                cost = 1 / (row.ratio * (1 - row.sparsity))
-                costs.setdefault(name, []).append(cost)
+        kind, _, name = row.workload.partition(", ")
+        if kind == "break even" and row.peer == "numpy":
+            cost = 1 / (row.ratio * (1 - row.sparsity))
+            costs.setdefault(name, []).append(cost)
     return {name: round(median(each), 2) for name, each in costs.items()}
+
+
+def points(found: list[Row]) -> list[tuple[int, float]]:
+    """Stored weights and microseconds of the scaling rows."""
+    made = []
+    for row in found:
+        if row.workload == "scaling":
+            size = int(row.shape.partition("x")[0])
+            made.append((round((1 - row.sparsity) * size**2), row.ours_us))
+    return made
 
 
 def slope(found: list[Row]) -> float:
@@ -450,125 +66,82 @@ def slope(found: list[Row]) -> float:
     """
     import numpy as np
 
-    points = []
-    for row in found:
-        if row.workload == "scaling":
-            size = int(row.shape.partition("x")[0])
-            points.append((round((1 - row.sparsity) * size**2), row.ours_us))
-    stored, us = np.log([point for point in points if point[0] > 5e4]).T
+    stored, us = np.log([point for point in points(found) if point[0] > 5e4]).T
     return float(np.polyfit(stored, us, 1)[0])
 
 
-def _pruned(dense, sparsity, rng, block=(1, 1)):
-    """The sparse twin of a dense layer with random weights, pruned at random."""
-    import numpy as np
+def chart(found: list[Row]) -> str:
+    """Time against stored weights as an SVG: one decade is 100 units wide and high."""
+    from math import log10
 
-    from minprune import nn, sparse
-
-    dense.reset(rng)
-    shape = dense.params["weight"].shape
-    grid = (shape[0] // block[0], int(np.prod(shape[1:])) // block[1])
-    kept = np.kron(rng.random(grid) >= sparsity, np.ones(block, bool))
-    dense.set_mask("weight", kept.reshape(shape))
-    kind = sparse.SparseLinear if isinstance(dense, nn.Linear) else sparse.SparseConv2d
-    if block == (1, 1):
-        return kind.from_dense(dense)
-    return kind.from_dense(dense, "bsr", block)
-
-
-def _columns(shape, rng):
-    """Random activations in the memory that layers hand to each other."""
-    from minprune._check import batch_array
-
-    x = batch_array(shape)
-    x[...] = rng.normal(size=shape)
-    return x
-
-
-def _forward(layer, x, sparse):
-    """What a user calls: the layer, or for one sample the compiled network."""
-    import numpy as np
-
-    from minprune import nn
-
-    if x.shape[-1] > 1:
-        return lambda: layer.forward(x)
-    plan = sparse.compile(nn.Network(nn.Sequential(layer), x.shape[:-1]))
-    raw = np.ascontiguousarray(np.moveaxis(x, -1, 0))
-    return lambda: plan(raw)
-
-
-def _mlp(nn):
-    """The layers of the network that is trained."""
-    return (
-        nn.Linear(784, 1024),
-        nn.ReLU(),
-        nn.Linear(1024, 1024),
-        nn.ReLU(),
-        nn.Linear(1024, 10),
+    made = points(found)
+    low = min(int(log10(us)) for _, us in made)
+    place = [(100 * log10(n) - 240, 520 - 100 * (log10(us) - low)) for n, us in made]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in place)
+    text = [
+        f'<text x="{100 * k - 240}" y="555" text-anchor="middle">10^{k}</text>'
+        for k in range(3, 8)
+    ]
+    text += [
+        f'<text x="50" y="{525 - 100 * k}" text-anchor="end">10^{low + k}</text>'
+        for k in range(6)
+    ]
+    grid = [f"M{100 * k - 240} 20V530" for k in range(3, 8)]
+    grid += [f"M55 {520 - 100 * k}H480" for k in range(6)]
+    dots = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in place]
+    return "\n".join(
+        [
+            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 520 600" '
+            'font-family="sans-serif" font-size="14">',
+            '<rect width="520" height="600" fill="white"/>',
+            f'<path d="{"".join(grid)}" stroke="#ddd"/>',
+            f'<polyline points="{path}" fill="none" stroke="black"/>',
+            *dots,
+            *text,
+            '<text x="270" y="585" text-anchor="middle">stored weights</text>',
+            f'<text x="70" y="35">microseconds, batch 16; slope {slope(found):.2f}'
+            "</text>",
+            "</svg>",
+            "",
+        ]
     )
 
 
-def _numpy_step(nn, net, optimizer, x, labels):
-    """A step of the dense engine, masks applied after it, and its first loss."""
-    from minprune.nn.loss import CrossEntropy
+def summary(found: list[Row]) -> list[str]:
+    """Geometric means of the ratios of each workload, batch and sparsity by peer."""
+    from math import exp, fsum, log
 
-    loss = CrossEntropy()
-
-    def call():
-        value, delta = loss(net.forward(net.enter(x), nn.Mode(training=True)), labels)
-        net.backward(delta)
-        optimizer.step(net.parameters(), net.gradients())
-        for _, layer in net.root.walk():
-            layer.apply_masks()
-        return value
-
-    return call, loss(net(x).T, labels)[0]
-
-
-def _check(got, want, calls):
-    """Stop before anything is timed that is not right."""
-    import numpy as np
-
-    scale = np.abs(want).max()
-    answers = {"ours": got} | {name: call() for name, call in calls.items()}
-    for name, answer in answers.items():
-        answer = np.asarray(answer).reshape(np.shape(want))
-        # float32, sums of at most a few thousand products
-        if not np.allclose(answer, want, rtol=1e-3, atol=1e-4 * scale):
-            raise AssertionError(f"{name} computes something else")
+    groups: dict[tuple[str, str], list[float]] = {}
+    for row in found:
+        if row.workload == "linear" and "dense" not in row.peer:
+            groups.setdefault(("all linear cells", row.peer), []).append(row.ratio)
+        elif row.workload.startswith("conv"):
+            what = f"{row.workload}, batch {row.batch}, {row.sparsity:.0%}"
+            groups.setdefault((what, row.peer), []).append(row.ratio)
+    return [
+        f"{what}, {peer}: least {min(each):.2f}, geometric mean "
+        f"{exp(fsum(map(log, each)) / len(each)):.2f} of {len(each)}"
+        for (what, peer), each in groups.items()
+    ]
 
 
-def _rows(workload, shape, batch, sparsity, flops, ours, calls, seconds, read_bytes):
-    """Race, and one row for each peer; dense peers also as the best of them."""
-    from benchmarks.timing import limits, race
-
-    times = race({"ours": ours} | calls, seconds)
-    mine = times.pop("ours")
-    dense = {n: t for n, t in times.items() if n in ("numpy", "torch", "onnxruntime")}
-    if len(dense) > 1:
-        times["best dense"] = min(dense.values())
-    share = limits().share(mine, flops, read_bytes)
-    for peer, us in times.items():
-        yield Row(
-            workload,
-            shape,
-            batch,
-            round(sparsity, 4),
-            peer,
-            round(us, 2),
-            round(mine, 2),
-            round(us / mine, 2),
-            round(share, 3),
-        )
+def _numbers(text: str, kind: type) -> tuple:
+    """Numbers between commas."""
+    return tuple(kind(word) for word in text.split(",") if word)
 
 
 def main() -> None:
     """Set the threads before BLAS is loaded, race, and print as it goes."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help=", ".join(WORKLOADS))
+    parser.add_argument("--batch", default="", help="only these, as in 1,16")
+    parser.add_argument("--sparsity", default="", help="only these, as in 0.9,0.95")
     parser.add_argument("--seconds", type=float, default=0.5, help="for each contender")
     parser.add_argument("--threads", type=int, default=1, help="of peers and ours")
+    parser.add_argument(
+        "--deepsparse", default="", help="Python of an environment that has DeepSparse"
+    )
+    parser.add_argument("--chart", default="", help="an SVG of the scaling rows")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     for name in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
@@ -576,10 +149,16 @@ def main() -> None:
     from benchmarks.peers import install_lines
     from benchmarks.timing import limits
 
-    print("\n".join(install_lines()), file=sys.stderr)
+    print("\n".join(install_lines(options.deepsparse)), file=sys.stderr)
     only = tuple(name for name in options.only.split(",") if name)
+    scope = Scope(
+        options.seconds,
+        _numbers(options.sparsity, float),
+        _numbers(options.batch, int),
+        options.deepsparse,
+    )
     found = []
-    for row in rows(only, options.seconds):
+    for row in rows(only, scope):
         found.append(row)
         if not options.json:
             print(
@@ -588,18 +167,21 @@ def main() -> None:
                 f"{row.ratio:>8.2f}x{100 * row.limit_share:>6.0f} %",
                 flush=True,
             )
-    if "scaling" in {row.workload for row in found}:
+    print("\n".join(summary(found)), file=sys.stderr)
+    if points(found):
         print(f"time grows as stored^{slope(found):.2f}", file=sys.stderr)
+        if options.chart:
+            with open(options.chart, "w", encoding="utf-8") as file:
+                file.write(chart(found))
     if measured := factors(found):
         print(f"a stored weight costs, beside a dense one: {measured}", file=sys.stderr)
     if options.json:
-        machine = asdict(limits())
         print(
             json.dumps(
                 {
-                    "limits": machine,
+                    "limits": asdict(limits()),
                     "factors": measured,
-                    "rows": [asdict(r) for r in found],
+                    "rows": [asdict(row) for row in found],
                 },
                 indent=1,
             )
