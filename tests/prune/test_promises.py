@@ -47,8 +47,8 @@ def trained(promise, network):
     def look(run):
         return counts(run.net, promise.scope), zero_where_pruned(run.net)
 
-    watch = Watch(look)
-    return train(network, *promise.procedures(), watch), watch.seen
+    watch, undo = Watch(look), prune.Undo()
+    return train(network, undo, *promise.procedures(), watch), watch.seen, undo
 
 
 def zero_where_pruned(net):
@@ -70,7 +70,7 @@ def counts(net, scope):
 
 @pytest.mark.parametrize(("promise", "network"), COUNTED)
 def test_the_count_is_exact_after_every_step(promise, network):
-    _, seen = trained(promise, network)
+    _, seen, _ = trained(promise, network)
     for step, (found, _) in enumerate(seen, start=1):
         want = [(round(promise.sparsity(step) * size), size) for _, size in found]
         assert found == want, f"after step {step}"
@@ -79,14 +79,14 @@ def test_the_count_is_exact_after_every_step(promise, network):
 
 @pytest.mark.parametrize(("promise", "network"), ROWS)
 def test_the_network_shows_zeros_where_it_is_pruned_after_every_step(promise, network):
-    net, seen = trained(promise, network)
+    net, seen, _ = trained(promise, network)
     assert all(zeros for _, zeros in seen)
     assert zero_where_pruned(net)
 
 
 @pytest.mark.parametrize(("promise", "network"), FIRST)
 def test_the_same_seed_gives_the_same_bits(promise, network):
-    first, _ = trained(promise, network)
+    first, _, _ = trained(promise, network)
     second = train(network, *promise.procedures())
     for name, array in first.parameters().items():
         assert_array_equal(array, second.parameters()[name])
@@ -106,7 +106,7 @@ def test_what_is_pruned_before_stays_pruned(promise, network):
 
 @pytest.mark.parametrize(("promise", "network"), ROWS)
 def test_the_sparsity_survives_a_file(promise, network, tmp_path):
-    net, _ = trained(promise, network)
+    net, _, _ = trained(promise, network)
     minprune.save(net, tmp_path / "net.safetensors")
     back = minprune.load(tmp_path / "net.safetensors")
     for name, mask in net.masks().items():
@@ -123,6 +123,17 @@ def test_the_run_leaves_nothing_of_itself_behind(promise, network):
     for name, weight in net.weights().items():
         assert_array_equal(net.masks()[name], masks[name])
         assert (weight[~masks[name]] == 0).all()
+
+
+@pytest.mark.parametrize(("promise", "network"), ROWS)
+def test_it_can_be_undone_to_the_bits_it_started_from(promise, network):
+    trained_net, _, undo = trained(promise, network)
+    net, start = trained_net.copy(), new(network).state()
+    undo.undo(net)
+    found = net.state()
+    assert found.keys() == start.keys()
+    for name, array in start.items():
+        assert_array_equal(found[name], array)
 
 
 class Killed(Exception):
@@ -142,7 +153,7 @@ class Kill(nn.Procedure):
 
 @pytest.mark.parametrize(("promise", "network"), ROWS)
 def test_killed_and_resumed_it_ends_in_the_same_bits(promise, network, tmp_path):
-    whole, _ = trained(promise, network)
+    whole, _, _ = trained(promise, network)
     checkpoint = nn.Checkpoint(tmp_path / "run.safetensors", every=2)
     with pytest.raises(Killed):
         train(network, *promise.procedures(), Kill(7), checkpoint=checkpoint)
@@ -155,7 +166,7 @@ def test_killed_and_resumed_it_ends_in_the_same_bits(promise, network, tmp_path)
 
 @pytest.mark.parametrize(("promise", "network"), INTEGERS)
 def test_the_sparsity_survives_eight_bit_integers(promise, network):
-    net, _ = trained(promise, network)
+    net, _, _ = trained(promise, network)
     whole = quantize(net, digits().train.x[:64])
     steps = [n for n in whole.numbers.values() if isinstance(n, AffineNumbers)]
     for mask, step in zip(net.masks().values(), steps, strict=True):
