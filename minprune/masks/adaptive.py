@@ -100,7 +100,7 @@ class AdaptiveThreshold:
         if self.norm == 0:
             change = 0.0 if norm == 0 else inf
         else:
-            change = abs(norm - self.norm) / abs(self.norm)
+            change = abs(norm - self.norm) / self.norm
         if change <= self.calm:
             return "raise"
         return "lower" if change > self.rough else "hold"
