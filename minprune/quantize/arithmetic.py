@@ -73,8 +73,8 @@ class AffineNumbers:
         what comes back from it has the 24 bits of the scale itself.
         """
         factor = self.multiplier.astype(float) * 2.0 ** (self.exponent - 31.0)
-        scale: FloatArray = (factor * target.scale / source.scale).astype(np.float32)
-        return scale
+        with np.errstate(over="ignore"):
+            return np.asarray(factor * target.scale / source.scale, np.float32)
 
 
 @dataclass(frozen=True, slots=True)

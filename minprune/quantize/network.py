@@ -33,6 +33,7 @@ from minprune.quantize.arithmetic import (
 from minprune.quantize.fixed import split
 from minprune.quantize.graph import Add, Affine, Graph, Step, lower
 from minprune.quantize.observe import Range, observer
+from minprune.quantize.rebuild import rebuild
 from minprune.quantize.shared import share
 
 BIAS_LIMIT = 2.0**28
@@ -68,8 +69,14 @@ class QuantizedNetwork:
         # In float32 throughout, so that a board without doubles gets the same bits.
         # Half a level up, so that cutting off the fraction rounds to the nearest.
         door, half_up = np.float32(levels[0].scale), np.float32(levels[0].zero + 128.5)
-        self.gain: FloatArray = graph.scale / door
-        self.shift: FloatArray = graph.offset / door + half_up
+        with np.errstate(over="ignore"):
+            self.gain: FloatArray = graph.scale / door
+            self.shift: FloatArray = graph.offset / door + half_up
+        if not (np.isfinite(self.gain).all() and np.isfinite(self.shift).all()):
+            raise ValueError(
+                f"QuantizedNetwork: the levels of samples are {door} apart, too close "
+                f"for the scale of raw samples; give samples that differ more"
+            )
 
     @property
     def input_shape(self) -> Shape:
@@ -106,7 +113,7 @@ class QuantizedNetwork:
             If a step or an array is missing, left over or does not fit, or if a sum
             could overflow.
         """
-        return cls(*form.rebuild(manifest, tensors))
+        return cls(*rebuild(manifest, tensors))
 
     def quantize_input(self, x: AnyArray) -> IntArray:
         """Raw samples, batch first, as int8 of shape (N, size)."""
