@@ -21,7 +21,7 @@ HERE = "tests.conformance.misbehaving"
 CLAUSE = "a_sparsity_that_is_no_share_is_refused"
 
 
-def ask(name, *only, timeout=20.0):
+def ask(name, *only, timeout=60.0):
     with Isolated(f"{HERE}:{name}", sys.executable, timeout=timeout) as toolkit:
         return run(toolkit, only=only or [CLAUSE, "it_ends_at_final"])
 

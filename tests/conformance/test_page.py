@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minprune.conformance import Toolkit, run
+from minprune.conformance import CHECKS, Toolkit, expected, run
 from minprune.conformance.adapter import Toolkit as Base
 from minprune.conformance.isolated import CAPABILITIES
 from tests.conformance import suspects
@@ -66,6 +66,25 @@ def test_every_suspicion_is_on_the_page_and_every_one_named_exists():
     named = set(re.findall(rf"`((?:{'|'.join(toolkits)})_\w+)`", PAGE))
     assert len(toolkits) > 8
     assert written == named
+
+
+def test_every_row_of_the_table_counts_every_check():
+    rows = re.findall(r"^\| \S.* \d\S* \|((?: \d+ \|){4})$", PAGE, re.MULTILINE)
+    assert len(rows) == 10
+    for row in rows:
+        assert sum(map(int, re.findall(r"\d+", row))) == len(CHECKS)
+
+
+def test_every_record_of_a_toolkit_is_of_the_version_on_the_page():
+    folder = Path(__file__).with_name("expected")
+    names = {path.stem for path in folder.glob("*.toml")}
+    assert names == {"torch_prune", "torch_ao", "torch_pruning", "torchao", "nncf"}
+    for path in folder.glob("*.toml"):
+        toolkit = re.search(r"deviations of (.*);", path.read_text())[1]
+        (counts,) = re.findall(
+            rf"^\| {re.escape(toolkit)} \| \d+ \| (\d+) \| (\d+) \|", PAGE, re.MULTILINE
+        )
+        assert len(expected.load(path, "")) == sum(map(int, counts))
 
 
 def test_every_clause_on_the_page_is_in_the_specification():
