@@ -1,0 +1,39 @@
+"""What exported networks take on an emulated Cortex-M4, by `benchmarks.device`.
+
+Bounds are the figures that docs/devices.md promises, a few per cent above what is
+measured with gcc 12; another compiler may miss them without being wrong.
+"""
+
+import dataclasses
+
+import pytest
+
+from benchmarks.emulator import measure
+from benchmarks.networks import named, pruned
+from minprune.export import c99
+from tests.export.compilers import CORES, CROSS_INSTALL, need
+
+BOUNDS = {
+    ("LeNet-300-100", "int8"): {
+        "flash": 59_000,
+        "code": 700,
+        "ram": 450,
+        "instructions": 210_000,
+    },
+    ("LeNet-300-100", "float32"): {"flash": 145_000},
+    ("MLP 64-32-16-10", "int8"): {"flash": 1600, "code": 700, "ram": 48},
+    ("conv 3x3x32x64, 8x8", "int8"): {"instructions": 530_000},
+    ("small CNN, 8x8", "int8"): {"code": 1500},
+}
+"""Of networks pruned to 90 %: bytes, and executed instructions of one inference."""
+
+
+@pytest.mark.parametrize("case", BOUNDS, ids="-".join)
+def test_pruned_networks_stay_small_and_quick(case):
+    core = CORES["cortex-m4f"]
+    need(CROSS_INSTALL, core.compiler, core.emulator)
+    name, dtype = case
+    program = c99.Program(pruned(named()[name], 0.9, dtype))
+    found = dataclasses.asdict(measure(program, core, "-Os"))
+    for figure, bound in BOUNDS[case].items():
+        assert found[figure] <= bound, (figure, found)
