@@ -49,6 +49,13 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML")
     parser.add_argument("--html", metavar="FILE", help="also write a page")
+    parser.add_argument(
+        "--beside",
+        action="append",
+        default=[],
+        metavar="REPORT",
+        help="a report of another toolkit, written with --json, to stand on the page",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,6 +68,11 @@ def run(args: argparse.Namespace) -> int:
     from minprune.conformance import expected
     from minprune.files import atomic
 
+    if args.beside and not args.html:
+        raise ValueError(
+            "conformance: --beside puts a report on a page; expected --html FILE"
+        )
+    others = [conformance.read(path) for path in args.beside]
     for path in (args.junit, args.html):
         if path:
             writable(path)
@@ -82,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     if args.junit:
         atomic.write_text(args.junit, conformance.as_junit(report))
     if args.html:
-        atomic.write_text(args.html, conformance.as_html([report]))
+        atomic.write_text(args.html, conformance.as_html([*others, report]))
     if args.json:
         as_json(report.as_dict())
     else:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         as_html,
         as_json,
         as_junit,
+        read,
     )
     from minprune.conformance.runner import chosen, run
 
@@ -38,6 +39,7 @@ _NAMES = {
     "as_json": "report",
     "as_junit": "report",
     "chosen": "runner",
+    "read": "report",
     "run": "runner",
 }
 
@@ -54,6 +56,7 @@ __all__ = [
     "as_json",
     "as_junit",
     "chosen",
+    "read",
     "run",
 ]
 

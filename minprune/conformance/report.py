@@ -5,7 +5,8 @@ import platform
 import textwrap
 from dataclasses import asdict, dataclass
 from html import escape
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, get_args
 from xml.etree import ElementTree
 
 import numpy as np
@@ -97,6 +98,33 @@ class Report:
                 ", ".join(checks), 88, initial_indent=INDENT, subsequent_indent=INDENT
             )
         return "\n".join(lines)
+
+
+def read(path: str | Path) -> Report:
+    """A report that was written as JSON.
+
+    Parameters
+    ----------
+    path : str or Path
+        What ``minprune conformance ... --json`` printed.
+
+    Raises
+    ------
+    ValueError
+        If it is no such report, or one of another schema.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        if found["schema"] != SCHEMA:
+            raise ValueError(f"its schema is {found['schema']}; expected {SCHEMA}")
+        findings = tuple(Finding(**finding) for finding in found["findings"])
+        if wrong := {f.status for f in findings} - set(get_args(Status)):
+            raise ValueError(f"there is no status {sorted(wrong)[0]!r}")
+        toolkit, version = str(found["toolkit"]), str(found["version"])
+        seed, where = int(found["seed"]), str(found["environment"])
+        return Report(toolkit, version, seed, findings, where)
+    except (KeyError, TypeError, ValueError) as why:
+        raise ValueError(f"conformance: {path} is no report in JSON: {why}") from why
 
 
 def as_json(report: Report) -> str:

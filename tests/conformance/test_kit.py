@@ -236,6 +236,27 @@ def test_the_page_escapes_what_a_toolkit_says():
     assert page.count("<th>") == 4
 
 
+def test_a_report_comes_back_from_its_file_and_stands_beside_another(tmp_path, capsys):
+    report = run(mutants.SlowFirst(), clause="S")
+    path, page = tmp_path / "slow.json", tmp_path / "page.html"
+    path.write_text(conformance.as_json(report))
+    assert conformance.read(path) == report
+    words = ["conformance", "minprune", "--clause", "S", "--beside", str(path)]
+    assert main([*words, "--html", str(page)]) == 0
+    assert "<th>SlowFirst 0</th><th>minprune" in page.read_text()
+    assert main(words) == 2
+    assert "expected --html" in capsys.readouterr().err
+    for text in ("{}", "[]", "no", path.read_text().replace("passed", "perfect")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="no report in JSON"):
+            conformance.read(path)
+
+
+def test_what_cannot_be_decided_is_asked_all_the_same():
+    report = run(Toolkit(), clause="C", max_examples=20)
+    assert report.counts() == {"unsupported": len(report.findings)}
+
+
 def test_a_name_is_filed_once():
     with pytest.raises(ValueError, match="filed twice"):
 

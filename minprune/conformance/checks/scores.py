@@ -44,11 +44,11 @@ def _file_score(card: Card) -> None:
             yield {"given": cases.decided(rng, card, sizes)["evidence"]}
 
     def body(toolkit: Toolkit, given: Evidence) -> None:
+        got = toolkit.score(card.name, {k: v.copy() for k, v in given.items()})
         try:
             want, off = definition.score(card.name, given)
         except definition.Undecided:  # a search may come upon such a case
             return
-        got = toolkit.score(card.name, {k: v.copy() for k, v in given.items()})
         _close(got, want, off, f"{card.name}: the score", **given)
 
     body.__name__ = f"score_{card.name}"
