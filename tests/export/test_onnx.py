@@ -103,6 +103,7 @@ def test_a_drawn_network_is_written_as_it_computes(drawn):
 OTHERS = {
     "LayerNorm": (nn.LayerNorm([3, 4]), (3, 4)),
     "LayerNorm without scale": (nn.LayerNorm(5, affine=False), (5,)),
+    "another slope": (nn.LeakyReLU(0.3), (3,)),
     "Softmax at every position": (nn.Softmax(), (3, 4)),
     "one after the other": (nn.Sequential(), (3,)),
     "output, a name that is taken": (nn.Sequential({"output": nn.ReLU()}), (3,)),

@@ -228,6 +228,28 @@ def test_branches_within_branches(tmp_path):
     agree(model(nodes, constants, ("N", 3, 4, 5)), f32(2, 3, 4, 5), tmp_path)
 
 
+def test_a_global_pool_that_two_nodes_read(tmp_path):
+    nodes = [
+        node("GlobalAveragePool", "x", "a"),
+        node("Flatten", "a", "b"),
+        node("Conv", "a w", "c"),
+        node("Flatten", "c", "d"),
+        node("Concat", "b d", axis=1),
+    ]
+    constants = {"w": f32(2, 3, 1, 1)}
+    agree(model(nodes, constants, ("N", 3, 4, 5)), f32(2, 3, 4, 5), tmp_path)
+
+
+def test_norms_with_an_epsilon_of_their_own(tmp_path):
+    numbers = {name: f32(3) for name in ("scale", "shift", "mean")}
+    nodes = [
+        node("BatchNormalization", "x scale shift mean var", "a", epsilon=0.1),
+        node("LayerNormalization", "a scale shift", axis=1, epsilon=0.2),
+    ]
+    constants = numbers | {"var": np.abs(f32(3))}
+    agree(model(nodes, constants, ("N", 3)), f32(5, 3), tmp_path)
+
+
 def test_other_precisions_are_rounded_to_float32(tmp_path):
     constants = {"w": f32(4, 3).astype(np.float16)}
     file = model([node("MatMul", "x w")], constants)
@@ -257,6 +279,17 @@ REFUSED = {
         {"c": np.float32(2)},
         IMAGE,
         "right behind the input",
+    ),
+    "a bias for one of two readers": (
+        [
+            node("MatMul", "x w", "a"),
+            node("Add", "a b", "c"),
+            node("Relu", "a", "d"),
+            node("Add", "c d"),
+        ],
+        {"w": W, "b": f32(3)},
+        (1, 4),
+        "an Add behind a layer without bias",
     ),
     "a mean without its border": (
         [node("AveragePool", "x", kernel_shape=[2, 2], pads=[1, 1, 1, 1])],

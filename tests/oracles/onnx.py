@@ -130,8 +130,8 @@ def conv(x, w, b=None, *, kernel_shape, strides, pads, dilations, group=1):
 
 
 def pool(reduce, border):
-    def over(x, *, kernel_shape, strides, pads, count_include_pad=1):
-        assert count_include_pad == 1
+    def over(x, *, kernel_shape, strides, pads, count_include_pad=0):
+        assert reduce is np.max or count_include_pad or not any(pads)
         y, flat = None, (1,) * len(kernel_shape)
         for index, seen, counts in positions(
             x, kernel_shape, strides, pads, flat, border
