@@ -46,7 +46,7 @@ class Conformance(pytest.Collector):
 
     def collect(self) -> list["CheckItem"]:
         """One item a check, in the order of the specification."""
-        from minprune.conformance import CHECKS, expected
+        from minprune.conformance import chosen, expected
 
         try:
             toolkit = self._toolkit()
@@ -59,9 +59,9 @@ class Conformance(pytest.Collector):
             raise pytest.UsageError(str(why)) from why
         return [
             CheckItem.from_parent(
-                self, name=name, toolkit=toolkit, reason=known.get(name)
+                self, name=check.name, toolkit=toolkit, reason=known.get(check.name)
             )
-            for name in CHECKS
+            for check in chosen()
         ]
 
     def _toolkit(self) -> "Toolkit":

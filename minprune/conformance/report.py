@@ -165,6 +165,7 @@ def as_junit(report: Report) -> str:
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; margin: 1rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; }
+summary { white-space: nowrap; } small { font-weight: normal; white-space: nowrap; }
 th, td { border: 1px solid #ddd; padding: .25rem .5rem; text-align: left;
          vertical-align: top; }
 .passed { background: #e6f4ea; } .failed, .broken, .fixed { background: #fbe4e4; }
@@ -176,7 +177,7 @@ pre { white-space: pre-wrap; margin: .3rem 0; max-width: 40rem; }
 def as_html(reports: list[Report]) -> str:
     """Several toolkits beside each other, on one self-contained page."""
     rows: dict[str, str] = {f.check: f.clause for r in reports for f in r.findings}
-    header = "".join(f"<th>{escape(f'{r.toolkit} {r.version}')}</th>" for r in reports)
+    header = "".join(_head(report) for report in reports)
     found = [{f.check: f for f in r.findings} for r in reports]
     body = [
         f"<tr><td>{escape(clause)}</td><td>{escape(check)}</td>"
@@ -198,6 +199,13 @@ def as_html(reports: list[Report]) -> str:
         + "\n".join(body)
         + "</table></div></body></html>\n"
     )
+
+
+def _head(report: Report) -> str:
+    """A toolkit, and how many findings have each status."""
+    name = escape(f"{report.toolkit} {report.version}")
+    counts = "".join(f"<br>{n} {status}" for status, n in report.counts().items())
+    return f"<th>{name}<small>{counts}</small></th>"
 
 
 def _cell(finding: Finding | None) -> str:

@@ -24,10 +24,18 @@ from minprune.conformance.verdict import verdict
 __all__ = ["chosen", "run", "run_one"]
 
 
+CHAPTERS = "MPASCFRW"
+"""Their order in the specification."""
+
+
 def chosen(only: Iterable[str] = (), clause: str = "") -> list[Check]:
-    """The checks named, or all; of one clause, or of a chapter such as ``M``."""
+    """The checks named, or all; of one clause, or of a chapter such as ``M``.
+
+    They come in the order of the specification.
+    """
     names = [one_of("conformance", "check", name, CHECKS) for name in only]
     found = [CHECKS[name] for name in names] or list(CHECKS.values())
+    found.sort(key=_place)
     if clause:
         found = [
             c for c in found if c.clause == clause or c.clause.split(".")[0] == clause
@@ -39,6 +47,12 @@ def chosen(only: Iterable[str] = (), clause: str = "") -> list[Check]:
                 f"{', '.join(known)}"
             )
     return found
+
+
+def _place(check: Check) -> tuple[int, int]:
+    """Chapter and number of the clause."""
+    chapter, _, number = check.clause.partition(".")
+    return CHAPTERS.index(chapter), int(number)
 
 
 def run(
