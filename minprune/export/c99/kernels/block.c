@@ -32,7 +32,7 @@ APART_LANES static void rows_ENCODING_LANES(const affine_t *a, const cursor_t *a
                 break;
             }
             rest -= 256U * WIDEU;
-            part += 256U * WIDEU;
+            part = &part[256U * WIDEU];
         }
         STOP_LANES;
         GIVE_LANES;

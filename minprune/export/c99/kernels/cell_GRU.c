@@ -7,7 +7,7 @@ static void cell_GRU(uint_fast16_t hidden, const value_t *x, const value_t *u,
         const uint_fast16_t k = hidden + j;
         const value_t r = sigmoid_of(x[i] + u[i]);
         const value_t z = sigmoid_of(x[j] + u[j]);
-        const value_t n = tanh_of(x[k] + r * u[k]);
-        state[i] = (1.0F - z) * n + z * state[i];
+        const value_t n = tanh_of(x[k] + (r * u[k]));
+        state[i] = ((1.0F - z) * n) + (z * state[i]);
     }
 }

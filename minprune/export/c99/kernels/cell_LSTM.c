@@ -7,7 +7,7 @@ static void cell_LSTM(uint_fast16_t hidden, const value_t *x, const value_t *u,
         const uint_fast16_t k = hidden + j;
         const uint_fast16_t l = hidden + k;
         const value_t kept = sigmoid_of(x[j] + u[j]) * state[j];
-        state[j] = kept + sigmoid_of(x[i] + u[i]) * tanh_of(x[k] + u[k]);
+        state[j] = kept + (sigmoid_of(x[i] + u[i]) * tanh_of(x[k] + u[k]));
         state[i] = sigmoid_of(x[l] + u[l]) * tanh_of(state[j]);
     }
 }

@@ -11,7 +11,7 @@ static bool embed(const value_t *table, uint_fast16_t symbols, uint_fast16_t fea
             return false;
         }
         for (uint_fast16_t d = 0U; d < features; ++d) {
-            y[d * length + t] = READ_VALUE(&table[(size_t)symbol * features + d]);
+            y[(d * length) + t] = READ_VALUE(&table[((size_t)symbol * features) + d]);
         }
     }
     return true;

@@ -2,7 +2,7 @@
 static value_t look(const window_t *w, const value_t *plane, int_fast16_t row,
                     int_fast16_t column)
 {
-    const int inside = (row >= 0) && (row < (int_fast16_t)w->height) && (column >= 0) &&
+    const bool inside = (row >= 0) && (row < (int_fast16_t)w->height) && (column >= 0) &&
                        (column < (int_fast16_t)w->width);
-    return inside ? plane[row * (int_fast16_t)w->width + column] : w->border;
+    return inside ? plane[(row * (int_fast16_t)w->width) + column] : w->border;
 }

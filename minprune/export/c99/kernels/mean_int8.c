@@ -2,5 +2,6 @@
 static sum_t mean(sum_t sum, int_fast32_t count)
 {
     const sum_t half = (sum_t)(count / 2);
-    return ((sum > 0) ? sum + half : sum - half) / (sum_t)count;
+    const sum_t away = (sum > 0) ? half : -half;
+    return (sum + away) / (sum_t)count;
 }

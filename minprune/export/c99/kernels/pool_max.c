@@ -5,17 +5,21 @@ static void pool_max(const pool_t *p, const value_t *x, value_t *y)
     for (uint_fast16_t c = w->channels; c > 0U; --c) {
         for (uint_fast16_t row = 0U; row < w->out_height; ++row) {
             for (uint_fast16_t column = 0U; column < w->out_width; ++column) {
-                const int_fast16_t top = (int_fast16_t)(row * w->stride_rows) - w->top;
+                const int_fast16_t top =
+                    ((int_fast16_t)row * (int_fast16_t)w->stride_rows) -
+                    (int_fast16_t)w->top;
                 const int_fast16_t left =
-                    (int_fast16_t)(column * w->stride_columns) - w->left;
+                    ((int_fast16_t)column * (int_fast16_t)w->stride_columns) -
+                    (int_fast16_t)w->left;
                 value_t best = w->border;
-                for (int_fast16_t i = 0; i < w->rows; ++i) {
-                    for (int_fast16_t j = 0; j < w->columns; ++j) {
+                for (int_fast16_t i = 0; i < (int_fast16_t)w->rows; ++i) {
+                    for (int_fast16_t j = 0; j < (int_fast16_t)w->columns; ++j) {
                         const value_t seen = look(w, x, top + i, left + j);
                         best = (seen > best) ? seen : best;
                     }
                 }
-                *y++ = (value_t)bounded(best, p->low, p->high);
+                *y = (value_t)bounded(best, p->low, p->high);
+                ++y;
             }
         }
         x += w->plane;

@@ -12,20 +12,21 @@ static void scan_CELL_INWARD_AROUND(const scan_t *s, const value_t *x, value_t *
     for (uint_fast16_t i = 0U; i < s->states; ++i) {
         state[i] = 0.0F;
     }
-    for (uint_fast16_t i = 0U; i < s->hidden * out; ++i) {
+    for (uint_fast16_t i = 0U; i < (s->hidden * out); ++i) {
         y[i] = 0.0F;
     }
     for (uint_fast16_t n = 0U; n < counted; ++n) {
-        const uint_fast16_t t = (s->backwards != 0U) ? counted - 1U - n : n;
+        const uint_fast16_t left = counted - 1U - n;
+        const uint_fast16_t t = (s->backwards != 0U) ? left : n;
         const uint_fast16_t to = (s->last != 0U) ? 0U : t;
         for (uint_fast16_t i = 0U; i < s->inward.columns; ++i) {
-            seen[i] = x[i * s->length + t];
+            seen[i] = x[(i * s->length) + t];
         }
         linear_INWARD(&s->inward, seen, in);
         linear_AROUND(&s->around, state, back);
         cell_CELL(s->hidden, in, back, state);
         for (uint_fast16_t i = 0U; i < s->hidden; ++i) {
-            y[i * out + to] = state[i];
+            y[(i * out) + to] = state[i];
         }
     }
 }

@@ -26,7 +26,7 @@ APART_LANES static void rows_seg8_LANES(const affine_t *a, const cursor_t *at,
                 break;
             }
             rest -= 256U;
-            part += 256U;
+            part = &part[256U];
         }
         STOP_LANES;
         GIVE_LANES;

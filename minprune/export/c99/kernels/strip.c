@@ -6,30 +6,37 @@ static void strip(const conv_t *c, const value_t *x, value_t *to, uint_fast16_t 
                   uint_fast16_t column)
 {
     const window_t *const w = &c->window;
-    const int_fast16_t stride = w->stride_columns;
-    const int_fast16_t top = (int_fast16_t)(row * w->stride_rows) - w->top;
-    const int_fast16_t left = (int_fast16_t)(column * w->stride_columns) - w->left;
+    const int_fast16_t stride = (int_fast16_t)w->stride_columns;
+    const int_fast16_t top =
+        ((int_fast16_t)row * (int_fast16_t)w->stride_rows) -
+        (int_fast16_t)w->top;
+    const int_fast16_t left =
+        ((int_fast16_t)column * (int_fast16_t)w->stride_columns) -
+        (int_fast16_t)w->left;
     for (uint_fast16_t n = w->channels; n > 0U; --n) {
         int_fast16_t line = top;
         for (uint_fast16_t i = w->rows; i > 0U; --i) {
-            const int inside = (line >= 0) && (line < (int_fast16_t)w->height);
-            const int_fast16_t width = inside ? w->width : 0;
-            const value_t *const seen = &x[inside ? line * width : 0];
+            const bool inside = (line >= 0) && (line < (int_fast16_t)w->height);
+            const int_fast16_t width = inside ? (int_fast16_t)w->width : 0;
+            const value_t *const seen = inside ? &x[line * width] : x;
             for (uint_fast16_t phase = 0U; phase < c->phases; ++phase) {
                 int_fast16_t at = left + (int_fast16_t)phase;
-                const int_fast16_t end = at + (int_fast16_t)c->length * stride;
+                const int_fast16_t end = at + ((int_fast16_t)c->length * stride);
                 const int_fast16_t stop = (width < end) ? width : end;
                 for (; (at < 0) && (at < end); at += stride) {
-                    *to++ = w->border;
+                    *to = w->border;
+                    ++to;
                 }
                 for (; at < stop; at += stride) {
-                    *to++ = seen[at];
+                    *to = seen[at];
+                    ++to;
                 }
                 for (; at < end; at += stride) {
-                    *to++ = w->border;
+                    *to = w->border;
+                    ++to;
                 }
             }
-            line += w->dilation_rows;
+            line += (int_fast16_t)w->dilation_rows;
         }
         x += w->plane;
     }

@@ -11,11 +11,15 @@
 #define PASS_4 , offset
 #define PART_4 const int16_t *part = offset
 #define AT_4(column) x[READ_I16(&part[column])]
-#define NEXT_4(seen) (seen += READ_I16(part), ++part, seen)
+#define NEXT_4(seen) ((seen) += READ_I16(part), ++part, (seen))
 #define FILL_4(bias)                              \
     const sum_t start = (bias);                  \
     sum_t sums[4] = {start, start, start, start}
-#define START_4 sum_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3]
+#define START_4                              \
+    sum_t s0 = sums[0];                      \
+    sum_t s1 = sums[1];                      \
+    sum_t s2 = sums[2];                      \
+    sum_t s3 = sums[3]
 #define TAKE_4(w, x)                         \
     do {                                     \
         const sum_t v = (sum_t)(w);          \

@@ -11,13 +11,19 @@
 #define PASS_8 , offset
 #define PART_8 const int16_t *part = offset
 #define AT_8(column) x[READ_I16(&part[column])]
-#define NEXT_8(seen) (seen += READ_I16(part), ++part, seen)
+#define NEXT_8(seen) ((seen) += READ_I16(part), ++part, (seen))
 #define FILL_8(bias)                              \
     const sum_t start = (bias);                  \
     sum_t sums[8] = {start, start, start, start, start, start, start, start}
-#define START_8                                                        \
-    sum_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3],            \
-          s4 = sums[4], s5 = sums[5], s6 = sums[6], s7 = sums[7]
+#define START_8                              \
+    sum_t s0 = sums[0];                      \
+    sum_t s1 = sums[1];                      \
+    sum_t s2 = sums[2];                      \
+    sum_t s3 = sums[3];                      \
+    sum_t s4 = sums[4];                      \
+    sum_t s5 = sums[5];                      \
+    sum_t s6 = sums[6];                      \
+    sum_t s7 = sums[7]
 #define TAKE_8(w, x)                         \
     do {                                     \
         const sum_t v = (sum_t)(w);          \
