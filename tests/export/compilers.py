@@ -1,5 +1,6 @@
 """Compiling generated C and running it, on this machine and on emulated ones."""
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -73,6 +74,14 @@ def need(install, *programs):
     for program in programs:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed: {install}")
+
+
+def need_libraries(install, compiler, *flags):
+    """Skip, with what to install, where nothing can be linked with these flags."""
+    words = (compiler, *flags, "-x", "c", "-", "-o", os.devnull)
+    done = subprocess.run(words, input=b"int main(void) { return 0; }")
+    if done.returncode:
+        pytest.skip(f"{compiler} {' '.join(flags)} does not link: {install}")
 
 
 def run(*words, stdin=b""):

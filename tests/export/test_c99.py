@@ -25,8 +25,11 @@ HOST = {
     "gcc -O2": ("gcc", "-O2"),
     "gcc -Os": ("gcc", "-Os"),
     "gcc -O3 native": ("gcc", "-O3", "-march=native"),
+    "gcc -m32": ("gcc", "-O2", "-m32", "-msse2", "-mfpmath=sse"),
     "gcc sanitized": ("gcc", "-O1", "-fsanitize=address,undefined"),
+    "clang -O0": ("clang", "-O0"),
     "clang -O2": ("clang", "-O2"),
+    "clang -Os": ("clang", "-Os"),
     "clang -O3 native": ("clang", "-O3", "-march=native"),
     "clang sanitized": ("clang", "-O1", "-fsanitize=address,undefined"),
 }
@@ -63,6 +66,7 @@ def written(tmp_path_factory):
 def test_every_network_is_bit_equal_on_this_machine(written, how):
     compiler, *flags = HOST[how]
     compilers.need(HOST_INSTALL, compiler)
+    compilers.need_libraries(HOST_INSTALL, compiler, *flags)
     for key in CASES:
         folder, _, _, inside, wanted = written[key]
         net = compilers.build(folder, compiler, *flags)
