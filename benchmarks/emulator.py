@@ -126,7 +126,7 @@ def measure(program: c99.Program, core: Core, *flags: str) -> Footprint:
     with tempfile.TemporaryDirectory() as name:
         folder = write(program, Path(name))
 
-        def build(call: str, check: str) -> Path:
+        def build(call: str, check: str, *sources: str) -> Path:
             main = MAIN.format(
                 timer=TIMER,
                 samples=table("static const", "samples", x),
@@ -134,11 +134,11 @@ def measure(program: c99.Program, core: Core, *flags: str) -> Footprint:
                 call=call,
                 check=check,
             )
-            return link(core, folder, main, *flags, "-fstack-usage")
+            return link(core, folder, main, *flags, "-fstack-usage", sources=sources)
 
         empty = size(core, build(TOUCH, ""))
         (idle,) = numbers(core, build("(void)0", "0 &&"))
-        full = build(CALL, "")
+        full = build(CALL, "", "net.c")
         (ticks,) = numbers(core, full)
         flash = size(core, full) - empty
         return Footprint(

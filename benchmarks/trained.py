@@ -134,7 +134,7 @@ def run(
     with tempfile.TemporaryDirectory() as place:
         folder = write(program, Path(place))
 
-        def build(call: str, argmax: str) -> Path:
+        def build(call: str, argmax: str, *sources: str) -> Path:
             main = MAIN.format(
                 timer=TIMER,
                 samples=table("static const", "samples", raw),
@@ -143,11 +143,11 @@ def run(
                 call=call,
                 argmax=argmax,
             )
-            return link(core, folder, main, "-Os", "-fstack-usage")
+            return link(core, folder, main, "-Os", "-fstack-usage", sources=sources)
 
         empty = size(core, build(TOUCH, "0U"))
         idle, *_ = numbers(core, build("(void)0", "0U"))
-        full = build(CALL, "net_argmax_f32(logits)")
+        full = build(CALL, "net_argmax_f32(logits)", "net.c")
         flash = size(core, full) - empty
         *found, differing = numbers(core, full)
         ticks, classes = np.reshape(found, (len(x), 2)).T
