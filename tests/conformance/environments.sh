@@ -4,9 +4,9 @@
 #
 #   tests/conformance/environments.sh FOLDER [TOOLKIT...]
 #
-# Reports go to FOLDER as text and as pages. Deviations are what is looked for, so a report
-# that is not good does not stop the run. All of them take about 10 GB and, on two cores,
-# half an hour.
+# Reports go to FOLDER as JSON and, beside each other, to all.html. Deviations are what is
+# looked for, so a report that is not good does not stop the run. All of them take about
+# 10 GB and, on two cores, half an hour.
 set -euo pipefail
 folder=${1:?usage: tests/conformance/environments.sh FOLDER [TOOLKIT...]}
 torch=torch==2.13.0 # named every time: without it a build for graphics cards comes
@@ -52,9 +52,8 @@ frozen() { # the last versions, which agree on NumPy 1
 }
 
 hold() { # adapter
-  minprune conformance "$1" --python "$python" --html "$folder/$1.html" \
-    >"$folder/$1.txt" || [ $? -eq 1 ]
-  head -n 1 "$folder/$1.txt"
+  minprune conformance "$1" --python "$python" --json >"$folder/$1.json" || [ $? -eq 1 ]
+  beside+=(--beside "$folder/$1.json")
   local file name
   for file in "tests/conformance/suspects/$1"{,_*}.py; do
     [ -e "$file" ] || continue
@@ -70,3 +69,4 @@ for toolkit in "${@:2}"; do
   "$toolkit"
   hold "$toolkit"
 done
+minprune conformance minprune --html "$folder/all.html" "${beside[@]}"
