@@ -103,6 +103,22 @@ def test_set_drops_of_each_sign_for_itself(values, zeta):
     assert set(np.flatnonzero(got).tolist()) == oracle.set_drop(values, zeta)
 
 
+def test_exchanged_weights_take_their_values_and_memory_along():
+    """Weights 1, 2, 3 at 0, 2, 4 of six; the middle one goes, 1 and 5 come."""
+    layer = nn.Linear(3, 2, bias=False)
+    layer.params["weight"][...] = [[1, 9, 2], [9, 3, 9]]
+    layer.set_mask("weight", np.array([[1, 0, 1], [0, 1, 0]], bool))
+    layer = hold._sparse(layer)
+    optimizer = nn.SGD(0.1, momentum=0.9).fresh()
+    optimizer.slots["w"] = {"momentum": np.array([10.0, 20.0, 30.0])}
+    drop = np.array([False, True, False])
+    grow, values = np.array([1, 5]), np.array([7.0, 8.0])
+    moved = hold.exchange(optimizer, "w", layer, drop, grow, values)
+    assert layer.weights()["weight"].tolist() == [[1, 7, 0], [0, 3, 8]]
+    assert moved.tolist() == [0, -1, 2]
+    assert optimizer.slots["w"]["momentum"].tolist() == [10, 0, 30, 0]
+
+
 @pytest.mark.parametrize("step", range(4))
 def test_rigl_exchanges_what_the_paper_says(step):
     """One exchange with the pattern and gradient of a dense twin, weight by weight."""

@@ -59,6 +59,19 @@ def test_what_the_aggregates_are():
     assert_allclose(room.by_worst(scores, [0.9, 0.1])["w"], [3, 2])
 
 
+@pytest.mark.parametrize("aggregate", room.AGGREGATES)
+def test_what_stays_is_chosen_by_the_aggregate_of_all_tasks(aggregate):
+    shot = prune.TaskShot("taylor", sparsity=0.6, tasks=tasks(), aggregate=aggregate)
+    net, data = trained().copy(), two_tasks()
+    scores = [shot._scores(net, data, name) for name in tasks().rows]
+    ranks = [room.rank(net, data.val, tasks(), name) for name in tasks().rows]
+    together = room.AGGREGATES[aggregate](scores, ranks)
+    want = shot.cut.masks(net, data, 0.6, scores=together)
+    shot.run(net, data)
+    for name, mask in want.items():
+        assert_array_equal(net.masks()[name], mask)
+
+
 def test_pruning_for_the_worst_task_alone_keeps_its_head():
     """The numbers are hard here: what the digits need goes first."""
     net, worst = (
