@@ -1,4 +1,4 @@
-"""llm-compressor: magnitude pruning with masks, and N:M groups by Wanda.
+"""llm-compressor: magnitude pruning with masks, N:M groups by Wanda, and SparseGPT.
 
 It ranks the absolute values of weights: scores are given as weights. Magnitude pruning
 keeps masks while it trains, and what was pruned before is zero in the weight. Wanda
@@ -17,6 +17,7 @@ from llmcompressor.modifiers.pruning import (
     MagnitudePruningModifier,
     WandaPruningModifier,
 )
+from llmcompressor.modifiers.pruning.sparsegpt.sgpt_sparsify import sparsify_weight
 from loguru import logger
 
 from minprune.conformance.adapter import Toolkit, Unsupported
@@ -132,6 +133,34 @@ class Adapter(Toolkit):
                 event = Event(type_=kind, steps_per_epoch=1, global_step=now)
                 modifier.update_event(state, event)
         return float(modifier.current_sparsity_ or 0.0)
+
+    def solve(
+        self,
+        criterion: str,
+        evidence: Mapping[str, FloatArray],
+        options: Mapping[str, Any],
+    ) -> tuple[BoolArray, FloatArray]:
+        """See `Toolkit.solve`."""
+        if criterion not in ("sparsegpt", "sparsegpt_n_m"):
+            raise Unsupported(criterion)
+        weight, gram = evidence["weight"], evidence["gram"]
+        if weight.ndim != 2:
+            raise Unsupported("solvers of a convolution")
+        group = options.get("group", 0)
+        layer = _torch.layer(weight)
+        with torch.no_grad():
+            _, moved = sparsify_weight(
+                layer,
+                {layer: _torch.tensor(gram.astype(np.float32))},
+                sparsity=options.get("count", 0) / weight.size,
+                prune_n=group - options.get("keep", 0),
+                prune_m=group,
+                block_size=options.get("block", 128),  # its default
+                dampening_frac=options["damping"],
+                preserve_sparsity_mask=False,
+            )
+        found: FloatArray = _torch.array(moved)
+        return found != 0, found
 
     def forward(self, weight: FloatArray, mask: BoolArray, x: FloatArray) -> FloatArray:
         """See `Toolkit.forward`."""
