@@ -115,7 +115,9 @@ def test_oracles_share_no_code_with_what_they_judge():
 
 
 def test_a_toolkit_is_imported_in_its_own_file_only():
-    foreign = {"torch", "torchao", "torch_pruning", "nncf", "tensorflow", "nni"}
+    foreign = {"torch", "torchao", "torch_pruning", "nncf", "tensorflow", "tf_keras"}
+    foreign |= {"tensorflow_model_optimization", "llmcompressor", "nni", "sparseml"}
+    foreign |= {"neural_compressor"}
     for path in FILES:
         if path.parent.name != "toolkits":
             roots = {name.split(".")[0] for name in imported(path)}

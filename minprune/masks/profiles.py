@@ -5,9 +5,10 @@ round differently, treat scores that are equal at the cut differently, and diffe
 what a sparsity refers to when something is already gone. A profile states the three
 rules of one toolkit, so that a difference of contract can be told from a defect.
 
-The rules were read in the sources of the toolkits; those of torch, torch.ao, Wanda,
-SparseGPT, OBC, RigL, Synaptic-Flow, GraSP, FPGM, LAMP, WoodFisher and EigenDamage were
-also compared with what the code does when it runs.
+The rules were read in the sources of the toolkits; those of torch, torch.ao, NNI 3,
+TensorFlow Model Optimization, SparseML, Neural Compressor, Wanda, SparseGPT, OBC, RigL,
+Synaptic-Flow, GraSP, FPGM, LAMP, WoodFisher and EigenDamage were also compared with
+what the code does when it runs.
 """
 
 import numpy as np
