@@ -1,5 +1,7 @@
 """The studies of procedures: what they count, on problems of one second."""
 
+import os
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -167,3 +169,11 @@ def test_recoveries_are_compared_at_the_same_cost(monkeypatch):
         "gradual, 6 epochs at 0.001",
     ]
     assert all(cell.mean > 93 for cell in cells)
+
+
+@pytest.mark.skipif(
+    os.environ.get("MINPRUNE_PROFILE") != "thorough", reason="times training"
+)
+def test_an_exchange_of_rigl_costs_less_than_a_twentieth_of_training():
+    """The least of three, since another process takes caches away but gives none."""
+    assert min(study.rigl_cost() for _ in range(3)) < 0.05
