@@ -141,11 +141,14 @@ def main() -> None:
     parser.add_argument(
         "--deepsparse", default="", help="Python of an environment that has DeepSparse"
     )
+    parser.add_argument("--apart", action="store_true", help="take no turns")
     parser.add_argument("--chart", default="", help="an SVG of the scaling rows")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     for name in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         os.environ[f"{name}_NUM_THREADS"] = str(options.threads)
+    if options.apart:  # a pool of NumPy's would go on spinning beside the peer's
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
     from benchmarks.peers import install_lines
     from benchmarks.timing import limits
 
@@ -156,6 +159,7 @@ def main() -> None:
         _numbers(options.sparsity, float),
         _numbers(options.batch, int),
         options.deepsparse,
+        options.apart,
     )
     found = []
     for row in rows(only, scope):

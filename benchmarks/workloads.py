@@ -38,6 +38,9 @@ class Scope:
     batches: tuple[int, ...] = ()
     deepsparse: str = ""
     """The interpreter of an environment that has DeepSparse."""
+    apart: bool = False
+    """One contender after the other: on several threads their pools would wait for
+    each other."""
 
     def of(self, sparsities: tuple[float, ...] = SPARSITIES) -> tuple[float, ...]:
         """Those sparsities that are wanted."""
@@ -325,7 +328,10 @@ def two_threads(scope: Scope) -> Iterator[Row]:
     found = {}
     for threads in ("1", "2"):
         run = subprocess.run(
-            [*command, "--threads", threads], check=True, capture_output=True, text=True
+            [*command, "--threads", threads, "--apart"],
+            check=True,
+            capture_output=True,
+            text=True,
         )
         found[threads] = json.loads(run.stdout)["rows"]
     for ours, theirs in zip(found["1"], found["2"], strict=True):
@@ -564,7 +570,12 @@ def _rows(
     """
     from benchmarks.timing import limits, race
 
-    times = race({"ours": ours} | calls, scope.seconds) | dict(more)
+    everyone, times = {"ours": ours} | calls, dict(more)
+    if scope.apart:
+        for name, call in everyone.items():
+            times |= race({name: call}, scope.seconds)
+    else:
+        times |= race(everyone, scope.seconds)
     mine = times.pop("ours")
     dense = {n: t for n, t in times.items() if n in ("numpy", "torch", "onnxruntime")}
     if len(dense) > 1:
