@@ -32,6 +32,16 @@ PRECISION = """\
 #endif"""
 
 
+INCLUDED = """\
+#ifdef NET_HOOKS /* a header of yours, such as "hooks.h" */
+#include NET_HOOKS
+#endif"""
+
+PLACED = """\
+#ifndef NET_TABLE /* an attribute that places tables */
+#define NET_TABLE
+#endif"""
+
 READ = {
     "U8": "8-bit counts and columns",
     "I8": "8-bit weights and exponents",
@@ -104,25 +114,16 @@ def _top(target: Target, more: list[str]) -> str:
 
 def _hooks(target: Target, code: list[str]) -> str:
     """How tables are placed and read, unless the user says otherwise."""
-    used = set(re.findall(rf"\b{target.macro}_READ_(\w+)\(", "\n".join(code)))
+    text = "\n".join(code)
+    used = set(re.findall(rf"\b{target.macro}_READ_(\w+)\(", text))
     macros = [
-        f"#ifndef {target.macro}_READ_{kind} /* {what} */\n"
-        f"#define {target.macro}_READ_{kind}(p) (*(p))\n#endif"
+        f"#ifndef NET_READ_{kind} /* {what} */\n"
+        f"#define NET_READ_{kind}(p) (*(p))\n#endif"
         for kind, what in READ.items()
         if kind in used
     ]
-    return "\n".join([_placed(target), *macros])
-
-
-def _placed(target: Target) -> str:
-    """The user's hooks, and where tables go without them."""
-    return f"""\
-#ifdef {target.macro}_HOOKS /* a header of yours, such as "hooks.h" */
-#include {target.macro}_HOOKS
-#endif
-#ifndef {target.macro}_TABLE /* an attribute that places tables */
-#define {target.macro}_TABLE
-#endif"""
+    placed = [PLACED] if f"{target.macro}_TABLE" in text else []
+    return "\n".join([INCLUDED, *placed, *macros]).replace("NET", target.macro)
 
 
 def _weights(target: Target, steps: Steps) -> str:
@@ -132,7 +133,8 @@ def _weights(target: Target, steps: Steps) -> str:
         for name, values in steps.arrays.items()
     ]
     include = f'#include "{target.name}_weights.h"'
-    return "\n\n".join([include, _placed(target), *tables]) + "\n"
+    hooks = f"{INCLUDED}\n{PLACED}".replace("NET", target.macro)
+    return "\n\n".join([include, hooks, *tables]) + "\n"
 
 
 def _weights_header(target: Target, steps: Steps) -> str:
