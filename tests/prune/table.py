@@ -164,6 +164,17 @@ PROMISES = {
         scope="network",
         regrows=True,
     ),
+    "random, ERK": Promise(sparse, from_step(0, "0.7"), scope="network"),
+    "SNIP": Promise(
+        lambda: prune.OneShot("snip", sparsity="0.8"),
+        from_step(0, "0.8"),
+        scope="network",
+    ),
+    "GraSP": Promise(
+        lambda: prune.OneShot("grasp_official", sparsity="0.8"),
+        from_step(0, "0.8"),
+        scope="network",
+    ),
     "SynFlow": Promise(
         lambda: prune.synflow("0.8", rounds=5), from_step(0, "0.8"), scope="network"
     ),
