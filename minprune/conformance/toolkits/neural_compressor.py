@@ -1,8 +1,8 @@
 """Intel Neural Compressor 2: patterns, criteria and schedules of its pruners.
 
-Scores are given to a pattern, as its criteria would. It computes sums of blocks, so a
-pattern and the shapes of layers are made together. What is pruned is zero in the
-weight, and no mask is saved: loading takes masks from the zeros.
+Scores are given to a pattern, which is made for layers of their shapes, as criteria
+give them. What is pruned is zero in the weight, and no mask is saved: loading takes
+masks from the zeros.
 """
 
 from __future__ import annotations

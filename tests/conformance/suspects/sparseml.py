@@ -28,7 +28,7 @@ def sparseml_groups_cross_rows():
 
 def sparseml_groups_of_a_convolution():
     """SD-12: the mask of a weight of 1 x 4 x 1 x 2."""
-    module()
+    alone()
     import torch
     from sparseml.pytorch.sparsification.pruning import NMPruningMaskCreator
 
@@ -51,7 +51,7 @@ def sparseml_largest_of_a_filter():
 
 def sparseml_erk_is_clipped():
     """SD-13: half of four layers."""
-    module()
+    alone()
     import torch
     from sparseml.pytorch.sparsification.pruning import RigLPruningParamsScorer
 
@@ -64,7 +64,7 @@ def sparseml_erk_is_clipped():
 
 def sparseml_polynomial_decay():
     """SD-14: to 0.4 in four steps, with the exponent that is the default."""
-    module()
+    alone()
     from types import SimpleNamespace
 
     from sparseml.modifiers.pruning import helpers
@@ -95,7 +95,7 @@ def sparseml_unmasked_weights():
 
 def sparseml_adam_keeps_its_second_moment():
     """RigL resets the state of removed weights: one removed, one kept."""
-    module()
+    alone()
     import torch
     from sparseml.pytorch.sparsification.pruning import RigLPruningModifier
 
@@ -109,7 +109,7 @@ def sparseml_adam_keeps_its_second_moment():
     print({name: state[name].tolist() for name in ("exp_avg", "exp_avg_sq")})
 
 
-def module():
+def alone():
     """Let SparseML report nothing home, and write no logs here."""
     os.environ["NM_DISABLE_ANALYTICS"] = os.environ["NM_TEST_MODE"] = "true"
     os.environ["NM_TEST_LOG_DIR"] = tempfile.gettempdir()
@@ -117,7 +117,7 @@ def module():
 
 def created(name, weights, sparsity, *how):
     """The masks that a creator makes."""
-    module()
+    alone()
     import torch
     from sparseml.pytorch.sparsification import pruning
     from sparseml.pytorch.sparsification.pruning import modifier_pruning_structured
@@ -131,7 +131,7 @@ def created(name, weights, sparsity, *how):
 
 def holder(weight, **how):
     """Masks over a layer, without a scorer."""
-    module()
+    alone()
     import torch
     from sparseml.pytorch.sparsification import pruning
 
