@@ -291,6 +291,30 @@ REFUSED = {
         (1, 4),
         "an Add behind a layer without bias",
     ),
+    "flattening the batch": (
+        [node("Flatten", "x", axis=0)],
+        {},
+        (1, 4),
+        "begins at axis 0",
+    ),
+    "features with axes added, computed with": (
+        [node("Relu", "x", "a"), node("Unsqueeze", "a s", "b"), node("Tanh", "b")],
+        {"s": np.array([2, 3])},
+        (1, 4),
+        "reads features with axes added",
+    ),
+    "features with axes added, gated": (
+        [
+            node("Relu", "x", "a"),
+            node("Unsqueeze", "a s", "b"),
+            node("Sigmoid", "a", "c"),
+            node("Unsqueeze", "c s", "d"),
+            node("Mul", "b d"),
+        ],
+        {"s": np.array([2, 3])},
+        (1, 4),
+        "expected channels and a gate",
+    ),
     "a mean without its border": (
         [node("AveragePool", "x", kernel_shape=[2, 2], pads=[1, 1, 1, 1])],
         {},

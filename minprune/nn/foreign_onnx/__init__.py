@@ -127,6 +127,8 @@ def _network(onnx: Any, model: Any) -> Network:
             {i: constants[n] for i, n in enumerate(node.input) if n in constants},
             given,
         )
+        if not node.output:
+            raise operator.refuse("writes nothing")
         if node.domain not in ("", "ai.onnx"):
             raise operator.refuse(f"is of domain {node.domain!r}, which is not known")
         if node.op_type == "Constant":

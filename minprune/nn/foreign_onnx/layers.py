@@ -115,14 +115,6 @@ def dropout(node: Operator, shape: Shape) -> None:
         raise node.refuse("is in training mode; export it for inference")
 
 
-def flatten(node: Operator, shape: Shape) -> Layer | None:
-    """From axis 1 on."""
-    axis = int(node.attributes.get("axis", 1))
-    if axis != 1 and not (axis < 0 and axis + len(shape) + 1 == 1):
-        raise node.refuse(f"begins at axis {axis}; expected 1, behind the batch")
-    return None if len(shape) == 1 else Flatten()
-
-
 def reshape(node: Operator, shape: Shape) -> Layer | None:
     """Flattening, or nothing."""
     target = target_shape(node, shape)
@@ -136,7 +128,7 @@ def reshape(node: Operator, shape: Shape) -> Layer | None:
 
 
 def target_shape(node: Operator, shape: Shape) -> Shape:
-    """The sample shape that a Reshape, a Squeeze or an Unsqueeze asks for."""
+    """The sample shape that a node asks for which only changes axes."""
     axes = node.whole("axes", 1)
     match node.op:
         case "Unsqueeze":
@@ -148,6 +140,13 @@ def target_shape(node: Operator, shape: Shape) -> Shape:
             ones = [i for i, n in enumerate(shape, 1) if n == 1]
             gone = {n % (len(shape) + 1) for n in (ones if axes is None else axes)}
             sizes = [n for i, n in enumerate((0, *shape)) if i not in gone]
+        case "Flatten":
+            axis = int(node.attributes.get("axis", 1))
+            if axis != 1 and axis + len(shape) + 1 != 1:
+                raise node.refuse(
+                    f"begins at axis {axis}; expected 1, behind the batch"
+                )
+            sizes = [0, math.prod(shape)]
         case _:
             sizes = node.whole("shape", 1) or []
     if not sizes:
@@ -182,7 +181,7 @@ LAYERS: dict[str, Callable[[Operator, Shape], Layer | None]] = {
     "Clip": clip,
     "Conv": conv,
     "Dropout": dropout,
-    "Flatten": flatten,
+    "Flatten": reshape,
     "Gelu": gelu,
     "Gemm": gemm,
     "GlobalAveragePool": global_pool,

@@ -134,12 +134,9 @@ class Values:
         """Whether a node only makes features wide, for a gate, or narrow again."""
         source = node.inputs[0]
         held = self.values[self._first[source]].shape
-        if node.op in ("Reshape", "Unsqueeze", "Squeeze", "Flatten"):
-            target = held[:1] if node.op == "Flatten" else None
-            target = target or target_shape(node, self.shape(source))
-            if len(held) == 1 and (
-                source in self._wide or target == (*held, *(1,) * (len(target) - 1))
-            ):
+        if len(held) == 1 and node.op in ("Reshape", "Unsqueeze", "Squeeze", "Flatten"):
+            target = target_shape(node, self.shape(source))
+            if target == (*held, *(1,) * (len(target) - 1)):
                 self._pass(node, output)
                 if target != held:
                     self._wide[output] = target
@@ -162,7 +159,7 @@ class Values:
             self.input_shape = target
             self.scale = self.scale.reshape((1,) * len(target))
             self.offset = self.offset.reshape((1,) * len(target))
-        elif node.op in ("Add", "Sub", "Mul", "Div"):
+        elif node.op in ("Add", "Sub", "Mul", "Div") and node.constants:
             layer = self.values[self._first[source]].layer
             if at_door:
                 self._enter(node)
@@ -241,7 +238,8 @@ class Values:
         split = self._split(*first)
         for gate, x in ((1, 0), (0, 1)):
             one = (shapes[x][0], *(1,) * (len(shapes[x]) - 1))
-            if first[x] == split and shapes[gate] == one and first[gate] != split:
+            made = first[x] == split != first[gate] and node.inputs[x] not in self._wide
+            if made and shapes[gate] == one:
                 return shapes[x]
         raise node.refuse(
             f"multiplies samples of shapes {shapes[0]} and {shapes[1]}; expected "
