@@ -15,6 +15,19 @@ def torchao_wanda_ranks_the_layer_not_the_row():
     print(f"mask {mask}, by the paper [[0, 1], [0, 1]]")
 
 
+def torchao_wanda_groups_cross_rows():
+    """Two of four in two rows of 6, ascending: 0 0 1 1 and a short group in each."""
+    import torch
+    from torchao.sparsity import WandaSparsifier
+
+    model = linear([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [7.0, 8.0, 9.0, 10.0, 11.0, 12.0]])
+    sparsifier = WandaSparsifier(semi_structured_block_size=4)
+    sparsifier.prepare(model, [{"tensor_fqn": "0.weight"}])
+    model(torch.ones(1, 6))
+    sparsifier.step()
+    print(model[0].parametrizations.weight[0].mask.int().tolist())
+
+
 def torchao_wanda_steps_add_up():
     """A second step at the same sparsity, after training moved the weights."""
     import torch
