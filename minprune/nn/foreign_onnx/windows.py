@@ -35,7 +35,9 @@ def geometry(node: Operator, shape: Shape, kernel: list[int]) -> dict[str, Any]:
             total = max((math.ceil(n / s) - 1) * s + r - n, 0)
             less, more = total // 2, total - total // 2
             sides[i] = [less, more] if auto == "SAME_UPPER" else [more, less]
-    elif auto not in ("NOTSET", "VALID"):
+    elif auto == "VALID":
+        sides = [[0, 0] for _ in sides]
+    elif auto != "NOTSET":
         raise node.refuse(f"has auto_pad = {auto!r}")
     padded = (shape[0], *(n + sum(s) for n, s in zip(shape[1:], sides, strict=True)))
     if 4 * math.prod(padded) > LIMIT_BYTES:
