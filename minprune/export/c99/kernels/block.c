@@ -28,7 +28,7 @@ APART_LANES static void rows_ENCODING_LANES(const affine_t *a, const cursor_t *a
                     weight += WIDE;
                 } while (--n > 0U);
             }
-            if (rest <= 256U * WIDEU) {
+            if (rest <= (256U * WIDEU)) {
                 break;
             }
             rest -= 256U * WIDEU;
