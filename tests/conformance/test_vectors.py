@@ -14,7 +14,7 @@ from scipy.sparse import bsr_array, csr_array
 
 from minprune import masks, nn, sparse
 from minprune.cli import main
-from minprune.conformance import definition, vectors
+from minprune.conformance import Unsupported, definition, vectors
 from minprune.conformance.toolkits.minprune import Adapter
 from minprune.criteria import CATALOG
 
@@ -293,6 +293,50 @@ def test_the_engine_removes_the_units(folder, index):
         small = Adapter().shrink(weights, removed)
         for got, want in zip(small, case["weights_left"], strict=True):
             assert_array_equal(got, want)
+
+
+def test_the_engine_takes_out_what_is_tied_to_the_units(folder, index):
+    for vector in of_kind(index, "compact"):
+        case = loaded(folder, vector)
+        given = case["given"]
+        net, x = in_float32(given["network"]), given["x"].astype("f4")
+        if given["name"] == "shared":
+            with pytest.raises(Unsupported, match="used twice"):
+                Adapter().compact(net, x, given["removed"])
+            continue
+        small = Adapter().compact(net, x, given["removed"])
+        assert_same_arrays(small, case["network_left"])
+        assert_close(definition.evaluate(small, x), case["y"], 1e-9)
+
+
+def test_a_compact_network_computes_the_one_whose_units_are_zero(folder, index):
+    for vector in of_kind(index, "compact"):
+        case = loaded(folder, vector)
+        given = case["given"]
+        left = definition.evaluate(case["network_left"], given["x"])
+        zero = definition.masked(given["network"], given["x"], given["removed"])
+        assert_close(left, zero, 1e-12)
+        whole = definition.evaluate(given["network"], given["x"])
+        assert np.abs(whole - zero).max() > 0.01 * np.abs(zero).max()
+
+
+def in_float32(part):
+    """The network with arrays as toolkits have them."""
+    if isinstance(part, dict):
+        return {key: in_float32(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [in_float32(entry) for entry in part]
+    return part.astype("f4") if isinstance(part, np.ndarray) else part
+
+
+def assert_same_arrays(one, other):
+    assert one.keys() == other.keys()
+    for key, value in one.items():
+        if key == "children":
+            for pair in zip(value, other[key], strict=True):
+                assert_same_arrays(*pair)
+        else:
+            assert_array_equal(value, other[key])
 
 
 def test_a_shrunk_network_computes_the_masked_one(folder, index):
