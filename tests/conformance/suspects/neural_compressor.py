@@ -106,6 +106,20 @@ def neural_compressor_group_lasso_divides_by_the_gradient():
     print(f"{penalty.reg_terms['w'].item():.3f}, 0.1 / ||w|| is {0.1 / 5:.3f}")
 
 
+def neural_compressor_slimming_rounds_what_goes():
+    """Of 40 hidden units 34 are unused; what is left is to be a multiple of 32."""
+    import torch
+    from neural_compressor.compression.pruner.model_slim import model_slim
+
+    hidden, head = torch.nn.Linear(3, 40), torch.nn.Linear(40, 2)
+    head.weight.data[:, :34] = 0
+    model, x = torch.nn.Sequential(hidden, torch.nn.ReLU(), head), torch.ones(1, 3)
+    before = model(x)
+    model_slim(model, dataloader=[(x,)], round_multiplier=32)
+    same = bool(torch.allclose(model(x), before))
+    print(f"{hidden.out_features} units are left; the same outputs: {same}")
+
+
 def configured(pattern, **how):
     """A configuration that the toolkit has completed and checked."""
     from neural_compressor import WeightPruningConfig
