@@ -7,10 +7,13 @@ The cost model counts products and bytes, in units of a dense weight:
     bytes  a value takes its own size, an index four bytes, a row pointer four bytes
 
 A sparse form is chosen if it takes less time and no more bytes than the dense one; of
-several, the one that takes least time, then fewest bytes. The two factors come from
-measurements at batch 128 with AVX-512: at 80 % sparsity rows are three times as fast
-as the dense product, at 50 % blocks are nearly twice as fast. ``minprune bench``
-prints what they are on the machine at hand.
+several, the one that takes least time, then fewest bytes.
+
+The two factors are medians at batch 128 over the sparsities where the choice lies, 20
+to 70 %, with AVX2: single weights pay from 60 % on, blocks of eight from 30 %. With
+AVX-512 they are about 1.7 and 1.0; the larger ones are taken, so that what is chosen
+is not slower on either. ``minprune bench sparse --only break_even`` prints what they
+are on the machine at hand.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,7 +29,7 @@ from minprune.nn.network import Network
 from minprune.sparse.base import Block, SparseLayer, pattern_of
 from minprune.sparse.layers import SparseConv1d, SparseConv2d, SparseLinear
 
-ROWS, BLOCKS = 1.7, 1.1
+ROWS, BLOCKS = 2.5, 1.4
 
 SPARSE: dict[type[Layer], Callable[..., SparseLayer]] = {
     Linear: SparseLinear.from_dense,
@@ -67,9 +70,9 @@ def choose(
     --------
     >>> diagonal = np.eye(64, dtype=bool)
     >>> choose(diagonal).reason
-    'csr: 1.6 % of 4096 weights kept take 0.03 of the time and 0.05 of the bytes'
+    'csr: 1.6 % of 4096 weights kept take 0.04 of the time and 0.05 of the bytes'
     >>> choose(~diagonal).reason
-    'dense: 98.4 % of 4096 weights are kept; csr would take 1.67 of the time and 1.98 of
+    'dense: 98.4 % of 4096 weights are kept; csr would take 2.46 of the time and 1.98 of
     the bytes'
     >>> choose(np.repeat(diagonal, 8, axis=0)).format
     'bsr'
@@ -129,7 +132,7 @@ def compress(net: Network, blocks: Iterable[Block] = SHAPES) -> Network:
     >>> net = nn.Network(nn.Sequential(nn.Linear(64, 32)), (64,), seed=0)
     >>> net.set_masks({"0.weight": np.eye(32, 64, dtype=bool)})
     >>> explain(compress(net))
-    {'0': 'csr: 1.6 % of 2048 weights kept take 0.03 of the time and 0.05 of the bytes'}
+    {'0': 'csr: 1.6 % of 2048 weights kept take 0.04 of the time and 0.05 of the bytes'}
     """
     shapes = tuple(blocks)
     return Network(

@@ -32,7 +32,7 @@ def network(block=1):
     masks = {}
     for name in ("1.weight", "3.weight"):
         rows, columns = net.weights()[name].shape
-        kept = rng.random((rows // block, columns)) < 0.4
+        kept = rng.random((rows // block, columns)) < 0.3
         masks[name] = np.repeat(kept, block, axis=0)
     net.set_masks(masks)
     return sparse.compress(net)
@@ -75,7 +75,7 @@ def signal():
 def thinned(net):
     """Some layers sparse, others dense with a mask: `compress` decides."""
     rng = np.random.default_rng(1)
-    net.set_masks({n: rng.random(w.shape) < 0.4 for n, w in net.weights().items()})
+    net.set_masks({n: rng.random(w.shape) < 0.35 for n, w in net.weights().items()})
     return sparse.compress(net)
 
 
