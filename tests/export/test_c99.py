@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import minprune
 from minprune import data, nn
-from minprune.export import c99
+from minprune.export import c99, player, tiny
 from minprune.export.c99 import program as made
 from minprune.export.c99.encode import ENCODINGS
 from minprune.quantize import quantize
@@ -85,6 +86,22 @@ def test_raw_samples_give_the_logits_of_the_emulation(written, name, dtype):
     raw = x.reshape(len(x), -1).astype(np.float32)
     found = compilers.answers(net, raw, wanted.shape[1], "f32")
     assert found.tobytes() == wanted.astype(np.float32).tobytes()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_one_file_gives_the_same_integers_everywhere(tmp_path, name):
+    compilers.need(HOST_INSTALL, "gcc")
+    small, x = model(name, "int8")
+    minprune.save(small, tmp_path / "net.safetensors")
+    program = c99.write(minprune.load(tmp_path / "net.safetensors"), tmp_path).program
+    raw = x.reshape(len(x), -1)
+    built = compilers.build(tmp_path, "gcc", "-O1")
+    found = compilers.answers(built, raw, len(program(x)[0]), "f32")
+    assert found.tobytes() == small(x).tobytes()
+    assert found.tobytes() == player.load(tmp_path / "net.safetensors")(x).tobytes()
+    plain = tiny.load(tmp_path / "net.safetensors")
+    few = np.array([plain(sample) for sample in x[:3].tolist()], np.float32)
+    assert found[:3].tobytes() == few.tobytes()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -178,25 +195,6 @@ def test_float_answers_are_near_those_of_the_network(written):
         if dtype == "float32":
             exact = drawn(name, 0.3)[0].astype(np.float64)(x)
             np.testing.assert_allclose(program(x), exact, rtol=1e-4, atol=1e-4)
-
-
-def test_clang_finds_nothing_at_all_to_warn_about(written):
-    compilers.need(HOST_INSTALL, "clang")
-    stated = "-Wno-padded", "-Wno-declaration-after-statement"
-    for folder, *_ in written.values():
-        compilers.run(
-            *("clang", "-std=c99", "-Weverything", "-Werror", *stated),
-            *("-c", folder / "net.c", "-o", folder / "net.o"),
-        )
-
-
-def test_the_header_can_be_included_from_cpp(written):
-    compilers.need(HOST_INSTALL, "g++")
-    folder, *_ = written["dense", "int8"]
-    text = '#include "net.h"\nint main() { return NET_OK; }\n'
-    (folder / "main.cpp").write_text(text)
-    words = "-std=c++11", *compilers.STRICT[:6], "-fsyntax-only"
-    compilers.run("g++", *words, folder / "main.cpp")
 
 
 def test_nothing_is_called_that_the_file_does_not_hold(written):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import expit, ndtr
 
+import minprune
 from minprune import nn
-from minprune.export import c99
+from minprune.export import c99, player, tiny
 from minprune.export.c99 import elementary
 from minprune.quantize import quantize
 from tests.export import compilers
@@ -104,6 +105,18 @@ def test_answers_are_near_those_of_the_network(written, name):
     if program.length:
         found = program(x, lengths)
         np.testing.assert_allclose(found, exact(x, lengths), **bound)
+
+
+@pytest.mark.parametrize("name", FLOATING)
+def test_answers_are_near_those_of_both_players(written, tmp_path, name):
+    net, _, program, x, _ = written[name]
+    minprune.save(net, tmp_path / "net.safetensors")
+    found = player.load(tmp_path / "net.safetensors")(x)
+    bound = {"rtol": 600 * UNIT, "atol": 600 * UNIT}  # twice that of either
+    np.testing.assert_allclose(program(x), found, **bound)
+    plain = tiny.load(tmp_path / "net.safetensors")
+    few = [plain(sample) for sample in x[:3].tolist()]
+    np.testing.assert_allclose(program(x[:3]), few, **bound)
 
 
 LENGTHS_MAIN = """\

@@ -12,11 +12,11 @@ from minprune.export import c99
 from minprune.export.c99.text import table
 from minprune.quantize import quantize
 from tests.export import compilers
-from tests.export.compilers import HOST_INSTALL
+from tests.export.compilers import HOST_INSTALL, PACKAGES
 from tests.export.floating import floating
 from tests.quantize.networks import drawn
 
-AVR_INSTALL = "apt-get install --no-install-recommends gcc-avr avr-libc simavr"
+AVR_INSTALL = f"apt-get install --no-install-recommends {PACKAGES['avr']}"
 
 DEVICES = Path(__file__).parents[2] / "docs" / "devices.md"
 

@@ -66,19 +66,15 @@ def files(written):
     "words",
     [
         ("clang", "-Weverything", "-Wno-padded", "-Wno-declaration-after-statement"),
-        ("gcc", *compilers.STRICT, "-O2"),
-        ("gcc", *compilers.STRICT, "-Os", "-m32", "-msse2", "-mfpmath=sse"),
+        ("gcc", *compilers.STRICT, "-m32", "-msse2", "-mfpmath=sse"),
     ],
-    ids=["clang", "gcc", "gcc -m32"],
+    ids=["clang", "gcc -m32"],
 )
 def test_compilers_find_nothing_to_warn_about(sources, words):
     compilers.need(HOST_INSTALL, words[0])
     for written in sources.values():
         for path in files(written):
-            compilers.run(
-                *(*words, "-std=c99", "-Werror", "-c", path),
-                *("-o", path.with_suffix(".o")),
-            )
+            compilers.run(*words, "-std=c99", "-Werror", "-fsyntax-only", path)
 
 
 def test_every_header_can_be_included_from_cpp(sources):
@@ -93,18 +89,20 @@ def test_misra_rules_are_broken_only_where_the_documentation_says(sources):
     compilers.need(HOST_INSTALL, "cppcheck")
     stated = set(re.findall(r"^\| (\d+\.\d+) \|", DEVICES.read_text(), re.MULTILINE))
     names = sources if THOROUGH else ("block", "symbols")
-    paths = [path for name in names for path in files(sources[name])]
-    done = subprocess.run(
-        [
-            *("cppcheck", "--addon=misra", "--std=c99", "--enable=style", "-q"),
-            *("--template={id} {file} {line}", *map(str, paths)),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    found = re.findall(r"misra-c2012-(\d+\.\d+) (\S+) (\d+)", done.stderr)
-    assert found, done.stderr
-    assert {rule for rule, *_ in found} == stated, [
-        where for where in found if where[0] not in stated
-    ]
+    found = []
+    for name in names:  # one at a time: all of them are called net
+        words = "--addon=misra", "--std=c99", "--enable=style", "-q"
+        done = subprocess.run(
+            [
+                "cppcheck",
+                *words,
+                "--template={id} {file} {line}",
+                *files(sources[name]),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        found += re.findall(r"misra-c2012-(\d+\.\d+) (\S+) (\d+)", done.stderr)
+    outside = [where for where in found if where[0] not in stated]
+    assert {rule for rule, *_ in found} == stated, outside
