@@ -5,71 +5,48 @@ score; options have the defaults of the card. Only chance is missing: its scores
 drawn.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from minprune._check import AnyArray
+from minprune.conformance.definition.activations import (
+    apoz,
+    block_influence,
+    chip,
+    entropy,
+    gate_products,
+    hrank,
+    linear_cka,
+    variance,
+)
+from minprune.conformance.definition.curvature import (
+    empirical_obs,
+    kfac_obd,
+    kfac_obd_f2,
+    kfac_obs,
+    layer_obs,
+    obert,
+    obs,
+)
 from minprune.conformance.definition.exact import (
     Exact,
     Number,
-    damped,
-    inverse,
     largest,
     lowest_first,
     number,
     ratio,
-    singular_values,
+)
+from minprune.conformance.definition.views import (
+    by_row,
+    by_unit,
+    grouped,
+    length,
+    normalized,
+    over_places,
 )
 
 Formula = Callable[..., Any]
-
-
-def by_row(weight: AnyArray) -> Any:
-    """One row for each output."""
-    return weight.reshape(len(weight), -1)
-
-
-def by_unit(activation: Exact) -> Any:
-    """One row for each unit: its outputs over examples and places."""
-    return by_row(np.moveaxis(activation, 1, 0))
-
-
-def over_places(activation: Exact) -> Any:
-    """(examples, units, places)."""
-    return activation.reshape(*activation.shape[:2], -1)
-
-
-def each_group(weight: Exact, inputs: Exact, axes: int) -> Iterator[Any]:
-    """Outputs of a group, their rows, and what is known of the inputs they read."""
-    rows = by_row(weight)
-    parts = inputs if inputs.ndim > axes else inputs[None]
-    size = len(rows) // len(parts)
-    for g, one in enumerate(parts):
-        here = slice(g * size, (g + 1) * size)
-        yield here, rows[here], one
-
-
-def grouped(score: Formula, axes: int) -> Formula:
-    """The score of a layer from that of the rows of each group."""
-
-    def whole(weight: Exact, inputs: Exact) -> Exact:
-        parts = [score(rows, one) for _, rows, one in each_group(weight, inputs, axes)]
-        joined = np.concatenate(parts)
-        return joined.reshape(weight.shape) if joined.ndim > 1 else joined
-
-    return whole
-
-
-def length(vectors: Exact, axis: int) -> Any:
-    """Euclidean length along an axis."""
-    return np.sqrt((vectors**2).sum(axis=axis))
-
-
-def normalized(score: Exact) -> Any:
-    """Over its Euclidean length."""
-    return ratio(score, length(score, 0))
 
 
 def distances(weight: Exact) -> list[Number]:
@@ -122,160 +99,6 @@ def deviation_magnitude(weight: Exact) -> Any:
     return ratio(abs(weight), np.sqrt(((weight - weight.mean()) ** 2).mean()))
 
 
-def apoz(activation: Exact) -> Any:
-    """The share of outputs that are not zero."""
-    counts = [sum(a != 0 for a in outputs) for outputs in by_unit(activation)]
-    return np.array([number(int(n)) for n in counts], object) / (
-        activation.size // len(counts)
-    )
-
-
-def variance(activation: Exact) -> Any:
-    """The mean squared distance from the mean."""
-    outputs = by_unit(activation)
-    return ((outputs - outputs.mean(axis=1)[:, None]) ** 2).mean(axis=1)
-
-
-def entropy(activation: Exact) -> Any:
-    """Of the histogram of the example means, in ten bins from the lowest to the top."""
-    bins = 10
-    out = []
-    for means in over_places(activation).mean(axis=2).T:
-        low, high = (
-            means[i] for i in (lowest_first(means)[0], lowest_first(means)[-1])
-        )
-        step = (high - low) / bins
-        where = [sum(not m - low < k * step for k in range(1, bins)) for m in means]
-        shares = [number(where.count(b)) / len(where) for b in set(where)]
-        out.append(-sum((p * p.log() for p in shares), number(0)))
-    return np.array(out, object)
-
-
-def rank(matrix: Exact) -> int:
-    """Pivots of an elimination without divisions, so that zero is zero."""
-    rows, pivots = [[n.value for n in row] for row in matrix], 0
-    for column in range(matrix.shape[1]):
-        below = [r for r in range(pivots, len(rows)) if rows[r][column]]
-        if not below:
-            continue
-        rows[pivots], rows[below[0]] = rows[below[0]], rows[pivots]
-        top = rows[pivots]
-        for r in range(pivots + 1, len(rows)):
-            factor = rows[r][column]
-            rows[r] = [
-                v * top[column] - u * factor for v, u in zip(rows[r], top, strict=True)
-            ]
-        pivots += 1
-    return pivots
-
-
-def hrank(activation: Exact) -> Any:
-    """The mean rank of a unit's maps."""
-    ranks = np.array([[rank(one) for one in maps] for maps in activation])
-    return np.array([number(int(n)) for n in ranks.sum(axis=0)], object) / len(ranks)
-
-
-def chip(activation: Exact) -> Any:
-    """What the nuclear norm of all maps loses without those of a unit."""
-    examples = over_places(activation)
-    lost = [
-        [
-            sum(singular_values(maps), number(0))
-            - sum(singular_values(np.delete(maps, unit, axis=0)), number(0))
-            for unit in range(len(maps))
-        ]
-        for maps in examples
-    ]
-    return np.array(lost, object).mean(axis=0)
-
-
-def linear_cka(block_input: Exact, block_output: Exact) -> Any:
-    """One minus the cosine of the two matrices of inner products between examples."""
-    kernels = []
-    for side in (block_input, block_output):
-        flat = by_row(side)
-        centered = flat - flat.mean(axis=0)
-        kernels.append((centered @ centered.T).ravel())
-    k, m = kernels
-    return 1 - (k * m).sum() / (length(k, 0) * length(m, 0))
-
-
-def block_influence(block_input: Exact, block_output: Exact) -> Any:
-    """One minus the mean cosine of the vectors of all examples and places."""
-    inner = (block_input * block_output).sum(axis=1)
-    return 1 - (inner / (length(block_input, 1) * length(block_output, 1))).mean()
-
-
-def obs(weight: Exact, hessian: Exact) -> Any:
-    """The rise of the quadratic when a weight goes and all others move."""
-    cost = 2 * np.diag(inverse(damped(hessian, 0.01)))
-    return (weight.ravel() ** 2 / cost).reshape(weight.shape)
-
-
-def layer_obs(rows: Exact, gram: Exact) -> Any:
-    """The same in each row by itself."""
-    return rows**2 / (2 * np.diag(inverse(damped(gram, 0.01))))
-
-
-def fisher_matrix(grads: Exact) -> Any:
-    """``ridge I + mean g g'``."""
-    matrix = grads.T @ grads / len(grads)
-    for i in range(len(matrix)):
-        matrix[i, i] = matrix[i, i] + 1e-5
-    return matrix
-
-
-def empirical_obs(block: int | None) -> Formula:
-    """OBS on the empirical Fisher, in blocks of the weights in flat order."""
-
-    def score(weight: Exact, grad_by_example: Exact) -> Any:
-        grads, flat = by_row(grad_by_example), weight.ravel()
-        width, out = block or flat.size, []
-        for begin in range(0, flat.size, width):
-            here = slice(begin, begin + width)
-            inv = inverse(fisher_matrix(grads[:, here]))
-            out += list(flat[here] ** 2 / (2 * np.diag(inv)))
-        return np.array(out, object).reshape(weight.shape)
-
-    return score
-
-
-def obert(weight: Exact, grad_by_example: Exact) -> Any:
-    """OBS for four neighbors at once, in blocks of 48 that end with the row."""
-    rows, group, block = by_row(weight), 4, 48
-    grads = grad_by_example.reshape(len(grad_by_example), *rows.shape)
-    out = []
-    for i, row in enumerate(rows):
-        for begin in range(0, row.size, block):
-            w = row[begin : begin + block]
-            inv = inverse(fisher_matrix(grads[:, i, begin : begin + block]))
-            for first in range(0, w.size, group):
-                at = slice(first, first + group)
-                out.append(w[at] @ inverse(inv[at, at]) @ w[at] / 2)
-    return np.array(out, object).reshape(len(rows), -1)
-
-
-def kfac_obd(weight: Exact, kfac_a: Exact, kfac_g: Exact) -> Any:
-    """Half the quadratic of a row under the Kronecker product."""
-    form = grouped(lambda rows, a: ((rows @ a) * rows).sum(axis=1), 2)(weight, kfac_a)
-    return np.diag(kfac_g) * form / 2
-
-
-def kfac_obd_f2(weight: Exact, kfac_a: Exact, kfac_g: Exact) -> Any:
-    """Squares of the weights against the rows of A."""
-    form = grouped(lambda rows, a: (rows**2 @ a).sum(axis=1), 2)(weight, kfac_a)
-    return np.diag(kfac_g) * form
-
-
-def kfac_obs(weight: Exact, kfac_a: Exact, kfac_g: Exact) -> Any:
-    """The same as `kfac_obd` when the other rows of the group move."""
-    out = []
-    for here, rows, a in each_group(weight, kfac_a, 2):
-        own = np.diag(inverse(damped(kfac_g[here, here], 0.01)))
-        out += list(((rows @ a) * rows).sum(axis=1) / (2 * own))
-    return np.array(out, object)
-
-
 def data_free_saliency(weight: Exact, next_weight: Exact) -> Any:
     """The least that is lost when another neuron speaks for this one."""
     rows, read = by_row(weight), reading(next_weight)
@@ -289,11 +112,6 @@ def data_free_saliency(weight: Exact, next_weight: Exact) -> Any:
 def reading(next_weight: Exact) -> Any:
     """The mean square, over the next outputs, of the weights that read each neuron."""
     return (over_places(next_weight) ** 2).sum(axis=2).mean(axis=0)
-
-
-def gate_products(activation: Exact, activation_grad: Exact) -> Any:
-    """A da, as (examples, units, places)."""
-    return over_places(activation * activation_grad)
 
 
 def gate_decorator(

@@ -18,7 +18,8 @@ from minprune.conformance.definition.exact import (
     lowest_first,
     number,
 )
-from minprune.conformance.definition.scores import by_row, each_group, reading
+from minprune.conformance.definition.scores import reading
+from minprune.conformance.definition.views import by_row, each_group
 
 Solved = tuple[BoolArray, Exact]
 
