@@ -39,9 +39,12 @@ class Curve:
     """Of the vendor's dense kernel, where it is known."""
 
     def crossing(self, dense: int | None) -> float | None:
-        """The sparsity at which the encoding costs as much; None if nowhere here."""
-        if dense is None or not self.sparse[-1] < dense < self.sparse[0]:
-            return None if dense is None or self.sparse[0] > dense else SPARSITIES[0]
+        """The sparsity at which the encoding costs as much.
+
+        The first of them if it is cheaper there already, None if it is dearer at all.
+        """
+        if dense is None or dense < self.sparse[-1]:
+            return None
         return float(np.interp(dense, self.sparse[::-1], SPARSITIES[::-1]))
 
 

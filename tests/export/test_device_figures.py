@@ -5,9 +5,12 @@ measured with gcc 12; another compiler may miss them without being wrong.
 """
 
 import dataclasses
+import sys
 
 import pytest
 
+from benchmarks import emlearn
+from benchmarks.crossover import SPARSITIES, Curve
 from benchmarks.emulator import measure
 from benchmarks.networks import named, pruned
 from minprune.export import c99
@@ -37,3 +40,21 @@ def test_pruned_networks_stay_small_and_quick(case):
     found = dataclasses.asdict(measure(program, core, "-Os"))
     for figure, bound in BOUNDS[case].items():
         assert found[figure] <= bound, (figure, found)
+
+
+def test_a_crossing_lies_between_the_two_sparsities_around_it():
+    falling = tuple(range(100 * len(SPARSITIES), 0, -100))
+    one = Curve("core", 0, falling, None)
+    assert one.crossing(falling[1]) == pytest.approx(SPARSITIES[1])
+    halfway = (falling[1] + falling[2]) / 2
+    assert one.crossing(halfway) == pytest.approx(sum(SPARSITIES[1:3]) / 2)
+    assert one.crossing(None) is None
+    assert one.crossing(falling[-1] - 1) is None  # dense is always better
+    assert one.crossing(falling[0] + 1) == SPARSITIES[0]  # here or below
+
+
+def test_without_emlearn_there_is_the_line_that_installs_it(tmp_path, monkeypatch):
+    hidden = emlearn.GENERATE.replace("import emlearn", "import emlearn_is_not_here")
+    monkeypatch.setattr(emlearn, "GENERATE", hidden)
+    with pytest.raises(emlearn.Missing, match="pip install emlearn"):
+        emlearn.generate(named()["MLP 64-32-16-10"], sys.executable)
