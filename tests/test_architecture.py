@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOW = (
     *("_version", "_check", "_random", "files", "data", "nn", "metrics", "criteria"),
     *("masks", "structure", "sparse", "quantize", "store", "prune", "export", "study"),
-    *("conformance", "cli"),
+    *("conformance", "cli", "__main__"),
 )
 FAMILIES = [
     path
