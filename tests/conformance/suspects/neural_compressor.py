@@ -79,6 +79,22 @@ def neural_compressor_cube_is_slow_first():
     print(f"{level:.2f}, by Zhu and Gupta {0.8 * (1 - 0.5**3):.2f}")
 
 
+def neural_compressor_default_decay_ends_short():
+    """Half of eight weights in one to four updates, with the default decay."""
+    from neural_compressor.compression.pruner.pruners.basic import PytorchBasicPruner
+
+    removed = []
+    for updates in (1, 2, 3, 4):
+        config = configured("1x1", end_step=updates)
+        layer = linear([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]])[0]
+        pruner = PytorchBasicPruner(config, {"w": layer})
+        for step in range(updates + 2):
+            pruner.on_step_begin(step)
+            pruner.on_after_optimizer_step()
+        removed.append(int((layer.weight == 0).sum()))
+    print(f"decay {config.sparsity_decay_type}: {removed} removed")
+
+
 def neural_compressor_momentum_of_snip():
     """SD-11: |w g| is 1 in two steps; S = a S + b |w g|."""
     import torch
