@@ -1,5 +1,7 @@
 """minprune export prints what was chosen, and refuses before it writes."""
 
+from pathlib import Path
+
 
 def test_export_writes_both_files_and_says_what_was_chosen(
     run_json, run, dense, tmp_path
@@ -25,6 +27,15 @@ def test_weights_may_have_files_of_their_own(run_json, dense, tmp_path):
     names = {"net.h", "net.c", "net_weights.h", "net_weights.c"}
     assert {path.name for path in tmp_path.iterdir()} == names
     assert found["weights"] == [str(tmp_path / f"net_weights.{end}") for end in "hc"]
+
+
+def test_a_truncated_file_leaves_nothing_behind(run, dense, tmp_path):
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(Path(dense).read_bytes()[:-100])
+    status, _, err = run("export", cut, "-o", tmp_path / "out")
+    assert status == 2
+    assert "cut.safetensors" in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_bad_name_is_refused(run, dense, tmp_path):

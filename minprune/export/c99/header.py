@@ -57,6 +57,7 @@ def header(target: Target) -> str:
    Outputs: {_safe(names)}.
 
 {_layers(target)}
+
    No function allocates, recurses or keeps anything between calls. The arena is memory
    of the caller, free for other use between calls. `in`, `out` and the arena must not
    overlap.
