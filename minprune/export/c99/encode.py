@@ -15,12 +15,11 @@ delta8    an 8-bit distance from the weight before, with    convolutions, at spe
           zeros where that is more than 255
 ========= ================================================= ==========================
 
-Masks that were pruned in blocks have a sixth, in `blocks`.
+Masks that were pruned in blocks have one more, in `blocks`.
 
 A row is multiplied in ascending order of its columns, in every encoding; in delta8, of
-what `strip` makes of them. Weights that
-are exactly zero are not stored, pruned or not, but where the encoding itself asks for
-them: a product with zero adds nothing.
+what `strip` makes of them. Weights that are exactly zero are not stored, pruned or not,
+but where the encoding itself asks for them: a product with zero adds nothing.
 """
 
 from abc import ABC, abstractmethod
