@@ -1,10 +1,12 @@
 """A strip has the input of every tap at every position where its offset says."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minprune import nn
+from minprune.export import c99
 from minprune.export.c99.strip import strip
 from minprune.quantize import lower
 
@@ -79,3 +81,9 @@ def test_spreading_a_matrix_moves_its_columns_and_back(step, seed):
     assert np.array_equal(wide[:, found.offsets], matrix)
     assert np.count_nonzero(wide) == np.count_nonzero(matrix)
     assert found.columns(found.offsets).tolist() == list(range(matrix.shape[1]))
+
+
+def test_a_strip_beyond_fifteen_bits_is_refused_by_its_layer():
+    wide = nn.Sequential({"conv": nn.Conv2d(1200, 2, 3, padding=1)})
+    with pytest.raises(ValueError, match="layer conv sees 36000 numbers"):
+        c99.Program(nn.Network(wide, (1200, 3, 8), seed=0))

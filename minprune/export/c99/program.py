@@ -175,13 +175,17 @@ class Program:
             sizes = [self.graph.sizes[v] for v in (*step.xs, step.y)]
             if isinstance(step, Affine):
                 sizes.append(step.matrix.shape[1])
-                if not _linear(step):
-                    sizes.append(2 * strip(step).size)
             sizes.append(_work(step))
             if max(sizes) > LIMIT:
                 raise ValueError(
                     f"export: layer {step.name} handles {max(sizes)} numbers at once; "
                     f"the generated C counts in 16 bits, so {LIMIT} is the most"
+                )
+            if isinstance(step, Affine) and _work(step) > LIMIT // 2:
+                raise ValueError(
+                    f"export: layer {step.name} sees {_work(step)} numbers from "
+                    f"{strip(step).lanes} positions; the generated C counts them in 15 "
+                    f"bits, so {LIMIT // 2} is the most: divide the channels into groups"
                 )
 
 
