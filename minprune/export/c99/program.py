@@ -185,7 +185,7 @@ class Program:
                 raise ValueError(
                     f"export: layer {step.name} sees {_work(step)} numbers from "
                     f"{strip(step).lanes} positions; the generated C counts them in 15 "
-                    f"bits, so {LIMIT // 2} is the most: divide the channels into groups"
+                    f"bits, so {LIMIT // 2} is the most: give it groups"
                 )
 
 
