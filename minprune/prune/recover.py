@@ -56,8 +56,8 @@ def recover(
     >>> prune.OneShot("magnitude", sparsity=0.9).run(net).kept
     118
     >>> small = recover(net, digits, epochs=1)
-    >>> small.macs(), net.macs()
-    (118, 1184)
+    >>> net.macs(), small.macs() < 0.2 * net.macs()
+    (1184, True)
     """
     start = reinitialized(net, training.get("seed", 0)) if scratch else net
     trained = compress(start) if sparse else start.copy()
