@@ -114,20 +114,18 @@ def respond(layer: Net, x: FloatArray) -> Any:
 
 
 def convolve(layer: Net, x: FloatArray) -> FloatArray:
-    """A convolution that keeps its places, filter by filter."""
-    weight, groups = layer["weight"], layer.get("groups", 1)
+    """A convolution that keeps its places, group by group."""
+    weight, groups = layer["weight"].astype(np.float64), layer.get("groups", 1)
     high, wide = weight.shape[2:]
     sides = ((high // 2,) * 2, (wide // 2,) * 2)
     padded = np.pad(x, ((0, 0), (0, 0), *sides))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (high, wide), (2, 3))
-    out, inside = len(weight), weight.shape[1]
-    y = np.zeros((len(x), out, *windows.shape[2:4]))
-    for o in range(out):
-        first = o // (out // groups) * inside
-        y[:, o] = (windows[:, first : first + inside] * weight[o][:, None, None]).sum(
-            axis=(1, 4, 5)
-        )
-    return y
+    reads = np.split(windows, groups, axis=1)
+    parts = [
+        np.einsum("nchwij,ocij->nohw", window, filters)
+        for window, filters in zip(reads, np.split(weight, groups), strict=True)
+    ]
+    return np.concatenate(parts, axis=1)
 
 
 def inputs(x: FloatArray) -> list[Unit]:
@@ -137,8 +135,8 @@ def inputs(x: FloatArray) -> list[Unit]:
 
 def gone_with(net: Net, x: FloatArray, removed: Mapping[str, Sequence[int]]) -> Any:
     """Whether a unit goes when some are removed, as a function."""
-    coupling = Coupling()
-    walk(net, x, inputs(x), coupling, lambda layer, x, units, after: respond(layer, x))
+    coupling, one = Coupling(), x[:1]
+    walk(net, one, inputs(x), coupling, lambda layer, x, *units: respond(layer, x))
     first = {coupling.speaker((n, i)) for n, some in removed.items() for i in some}
     return lambda unit: coupling.speaker(unit) in first
 
@@ -168,7 +166,7 @@ def compact(net: Net, x: FloatArray, removed: Mapping[str, Sequence[int]]) -> Ne
         smaller[layer["name"]] = without(layer, gone, units, after)
         return respond(layer, x)
 
-    walk(net, x, inputs(x), Coupling(), leaf)
+    walk(net, x[:1], inputs(x), Coupling(), leaf)
 
     def rebuilt(part: Net) -> Net:
         if "children" not in part:
