@@ -9,6 +9,9 @@ fastmath   off. Reordering a sum, or assuming that no NaN occurs, changes a defi
 cache      on disk: beside the source if that can be written, otherwise in the user's
            cache folder or in ``NUMBA_CACHE_DIR``; without any of them, in memory only.
 
+address    kernels that stand in a table (see `table`) are called by their address, so
+           that each is compiled once, by itself, and only if it is used.
+
 Numba compiles a kernel anew when its file has changed. It does not notice a change of
 what the kernel calls in another file: after editing `_lanes`, clear the cache.
 
