@@ -253,8 +253,9 @@ def test_a_report_comes_back_from_its_file_and_stands_beside_another(tmp_path, c
 
 
 def test_what_cannot_be_decided_is_asked_all_the_same():
-    report = run(Toolkit(), clause="C", max_examples=20)
-    assert report.counts() == {"unsupported": len(report.findings)}
+    """Filters two by two are equally far apart: their order is open."""
+    report = run(Toolkit(), only=["score_fpgm_two_stage"], max_examples=40)
+    assert report.counts() == {"unsupported": 1}
 
 
 def test_a_name_is_filed_once():
