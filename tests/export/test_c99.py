@@ -257,7 +257,7 @@ int main(void)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NETWORKS if THOROUGH else ["convolutional"])
 def test_no_byte_is_written_but_those_of_an_arena_that_does(written, name, dtype):
     compilers.need(HOST_INSTALL, "gcc")
     folder, *_ = written[name, dtype]
