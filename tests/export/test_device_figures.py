@@ -11,10 +11,10 @@ import pytest
 
 from benchmarks import emlearn
 from benchmarks.crossover import SPARSITIES, Curve
-from benchmarks.emulator import measure
+from benchmarks.emulator import TIMER, instructions, measure, numbers
 from benchmarks.networks import named, pruned
 from minprune.export import c99
-from tests.export.compilers import CORES, CROSS_INSTALL, need
+from tests.export.compilers import CORES, CROSS_INSTALL, link, need
 
 BOUNDS = {
     ("LeNet-300-100", "int8"): {
@@ -29,6 +29,32 @@ BOUNDS = {
     ("small CNN, 8x8", "int8"): {"code": 1500},
 }
 """Of networks pruned to 90 %: bytes, and executed instructions of one inference."""
+
+
+COUNTED = """\
+#include <stdint.h>
+{timer}
+int main(void)
+{{
+    timer_start();
+    const uint32_t before = timer();
+    __asm__ volatile(".rept {count}\\n nop\\n .endr");
+    put_number(PASSED(before));
+    return 0;
+}}
+"""
+
+
+@pytest.mark.parametrize("name", CORES)
+def test_the_timer_counts_the_instructions_between_two_readings(name, tmp_path):
+    core = CORES[name]
+    need(CROSS_INSTALL, core.compiler, core.emulator)
+    ticks = []
+    for count in (0, 400):
+        main = COUNTED.format(timer=TIMER, count=count)
+        ticks += numbers(core, link(core, tmp_path, main, "-Os", sources=()))
+    # A reading is off by less than a tick, which is shorter than an instruction.
+    assert abs(instructions(core, ticks[1] - ticks[0]) - 400) <= 1
 
 
 @pytest.mark.parametrize("case", BOUNDS, ids="-".join)
