@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from minprune.conformance import cases
+from minprune.conformance import cases, nets
 
 BASIC = ("weight", "grad", "hess_diag", "fisher_diag", "input_norm")
 """Evidence that criteria most often ask for."""
@@ -209,6 +209,22 @@ def layers() -> Any:
     side = _st().integers(1, 8)
     density = _st().sampled_from([0.0, 0.1, 0.5, 1.0])
     return _seeded(build, out=side, into=side, batch=side, density=density)
+
+
+def networks(*names: str) -> Any:
+    """A small network as `definition.networks` writes it, an input, and units to go.
+
+    Parameters
+    ----------
+    *names : str
+        Which of `nets.NETS`, by what is tied in them; all, if none is named.
+    """
+
+    def build(rng: Any, name: str) -> dict[str, Any]:
+        net, x, removed = nets.NETS[name](rng)
+        return {"net": net, "x": x, "removed": removed}
+
+    return _seeded(build, name=_st().sampled_from(names or sorted(nets.NETS)))
 
 
 def stored() -> Any:

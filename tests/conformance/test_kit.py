@@ -180,7 +180,8 @@ def test_a_search_shrinks_its_counterexample_and_prints_it_as_numbers():
 
 
 @pytest.mark.parametrize(
-    ("chapter", "examples"), [*((chapter, 25) for chapter in "MPASFW"), ("C", 2)]
+    ("chapter", "examples"),
+    [*((chapter, 25) for chapter in "MPASFW"), ("R", 5), ("C", 2)],
 )
 def test_a_search_of_a_correct_toolkit_finds_nothing(chapter, examples):
     report = run(mutants.Correct(), clause=chapter, max_examples=examples)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minprune._check import FloatArray
-from minprune.conformance import definition, nets
+from minprune.conformance import definition, nets, strategies
 from minprune.conformance.adapter import Toolkit
 from minprune.conformance.registry import Case, check, expect
 
@@ -103,7 +103,7 @@ def _file(name: str, make: Any) -> None:
 
     body.__name__ = f"removal_{name}"
     body.__doc__ = f"Removal keeps the function: {make.__doc__}"
-    check("R.1", drawn)(body)
+    check("R.1", drawn, lambda: strategies.networks(name))(body)
 
 
 for _name, _make in nets.NETS.items():
