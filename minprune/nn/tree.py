@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from minprune._check import AnyArray
+from minprune.files import stored
 from minprune.nn.layer import Layer, build
 
 
@@ -58,9 +59,10 @@ def restore(root: Layer, tensors: Mapping[str, AnyArray], others: set[str]) -> N
                 layer.restore(mine)
             except ValueError as why:
                 raise ValueError(f"layer {name or 'root'}: {why}") from None
-            taken |= {prefix + key for key in mine}
+            for key in (*layer.params, *layer.buffers):
+                taken |= {prefix + name for name in stored.names(key, mine)}
     if left := sorted(set(tensors) - taken):
         raise ValueError(
-            f"Network: {len(left)} tensors belong to no layer, the first is "
+            f"Network: {len(left)} tensors are read by no layer, the first is "
             f"{left[0]!r}; the manifest and the arrays are not of one network"
         )

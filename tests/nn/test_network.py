@@ -132,7 +132,11 @@ def test_restore_lifts_a_mask_that_the_state_does_not_have(net):
         (lambda m, t: m["root"]["children"][0].update(name="fc"), "share a name"),
         (lambda m, t: t.pop("fc.bias"), "layer fc: .*bias"),
         (lambda m, t: t.update({"fc.weight": np.zeros((3, 9))}), "layer fc: .*shape"),
-        (lambda m, t: t.update(more=np.zeros(3)), "belong to no layer, .* 'more'"),
+        (lambda m, t: t.update(more=np.zeros(3)), "read by no layer, .* 'more'"),
+        (
+            lambda m, t: t.update({"fc.weight.bits": np.zeros(1, np.uint8)}),
+            "read by no layer, .* 'fc.weight.bits'",
+        ),
         (lambda m, t: t.pop("preprocess.scale"), "lacks or garbles 'preprocess.scale'"),
     ],
 )
