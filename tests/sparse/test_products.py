@@ -104,9 +104,11 @@ def test_blocks_of_one_column(batch, block):
     [
         (Linear(300, 3), (300, 150), 0.3),
         (Linear(4500, 2), (4500, 3), 0.05),
+        (Linear(3, 300), (3, 150), 0.3),
+        (Linear(2, 4500), (2, 3), 0.05),
         (Conv2d(150, 1, 1), (150, 1, 2, 70), 0.3),
     ],
-    ids=["linear", "many inputs", "conv"],
+    ids=["linear", "many inputs", "backward", "many outputs", "conv"],
 )
 def test_several_panels_tiles_and_slices(layer, shape, density):
     drawn = case(layer, shape, density)
