@@ -32,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except (ValueError, OSError, FloatingPointError) as fault:
-        print(f"minprune {args.command}: {fault}", file=sys.stderr)
+        said = str(fault).removeprefix(f"{args.command}: ")
+        print(f"minprune {args.command}: {said}", file=sys.stderr)
         return 2
     return status
 
