@@ -122,7 +122,7 @@ def test_twice_as_sensitive_keeps_twice_the_share_until_it_is_whole():
 
 
 @pytest.mark.parametrize("percent", range(0, 80, 7))
-@pytest.mark.parametrize("first", [(8, 1, 3, 3), (8, 9)])
+@pytest.mark.parametrize("first", [(8, 1, 3, 3), (8, 3, 5), (8, 9)])
 def test_uniform_plus_spares_the_first_convolution_and_the_last_layer(first, percent):
     shapes = {"first": first, "middle": (40, 40), "other": (30, 40), "last": (10, 30)}
     sizes = list(sizes_of(shapes).values())
