@@ -9,7 +9,7 @@ from tests.oracles import chance as oracle
 
 
 @pytest.mark.parametrize("name", ["random", "random_filter"])
-@pytest.mark.parametrize("shape", [(5,), (2, 3), (2, 3, 2, 2), (0, 3)])
+@pytest.mark.parametrize("shape", [(5,), (2, 3), (2, 3, 4), (2, 3, 2, 2), (0, 3)])
 def test_the_lots_are_drawn_in_order(name, shape):
     weight = np.ones(shape)
     got = getattr(family, name)(weight, rng=np.random.default_rng(7))

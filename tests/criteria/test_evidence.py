@@ -78,6 +78,17 @@ def patches(x, groups=2):
     return found.reshape(len(x), groups, -1, 16)
 
 
+def test_of_a_data_set_the_training_split_is_taken():
+    digits = data.load("digits")
+    net = nn.models.build("mlp", digits, seed=0)
+    whole, split = (
+        collect(net, source, ["grad"], examples=20, seed=3)
+        for source in (digits, digits.train)
+    )
+    for name, found in whole.items():
+        assert_array_equal(found["grad"], split[name]["grad"])
+
+
 @pytest.mark.parametrize("batch", [1, 3, 7, 100])
 def test_grad_is_the_slope_of_the_mean_loss(batch):
     net = network()
