@@ -95,3 +95,14 @@ def test_a_name_is_filed_once():
         )
         def magnitude(weight):
             return weight
+
+
+def test_damping_is_a_hundredth_unless_given():
+    """As in the official code of OBC and SparseGPT (``percdamp``), and everywhere."""
+    given = {
+        name: inspect.signature(card.function).parameters["damping"].default
+        for name, card in CATALOG.items()
+        if "damping" in inspect.signature(card.function).parameters
+    }
+    assert given == dict.fromkeys(given, 0.01)
+    assert {"obc", "obc_n_m", "sparsegpt", "sparsegpt_n_m"} <= given.keys()
