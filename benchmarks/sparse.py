@@ -17,8 +17,11 @@ from dataclasses import asdict
 
 from benchmarks.workloads import WORKLOADS, Row, Scope
 
+EVERYTHING = Scope()
+"""Every row of a workload."""
 
-def rows(only: tuple[str, ...] = (), scope: Scope = Scope()) -> Iterator[Row]:  # noqa: B008
+
+def rows(only: tuple[str, ...] = (), scope: Scope = EVERYTHING) -> Iterator[Row]:
     """The rows of these workloads, or of all."""
     unknown = set(only) - set(WORKLOADS)
     if unknown:
