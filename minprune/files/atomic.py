@@ -13,7 +13,8 @@ import secrets
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +31,7 @@ REMEDIES = {
     errno.EACCES: "no permission; change the permissions or name another place",
     errno.EPERM: "no permission; change the permissions or name another place",
     errno.ENOENT: "there is no such file or folder; check the name",
+    errno.EEXIST: "there is something else of this name; choose another",
     errno.ENOTDIR: "a part of the path is a file, not a folder; check the name",
     errno.EISDIR: "this is a folder; name a file",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
@@ -69,35 +71,67 @@ def atomic_write(path: AnyPath, write_to_file: Callable[[BinaryIO], None]) -> No
     ...     Path(folder, "a.txt").read_bytes()
     b'all or nothing'
     """
-    target = Path(os.path.realpath(path))
-    ours = f".{zlib.crc32(os.fsencode(target.name)):08x}-"
-    temporary = target.with_name(f"{ours}{secrets.token_hex(8)}.tmp")
-    try:
-        _remove_stale(target.parent, ours)
-        with open(temporary, "xb") as file:
-            _lock(file)
-            write_to_file(file)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            temporary.chmod(target.stat().st_mode & 0o7777)
-        temporary.replace(target)
-        _flush_folder(target.parent)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            raise explained(error, f"{os.fspath(path)} was not written") from error
-        raise
+    with _pending(path, write_to_file):
+        pass  # nothing else has to go well first
 
 
 def write_text(path: AnyPath, text: str) -> None:
     """Write a text file atomically, in UTF-8; raises as `atomic_write` does."""
+    write_texts({Path(path): text})
 
-    def write(file: BinaryIO) -> None:
-        file.write(text.encode())
 
-    atomic_write(path, write)
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Write text files as one: none gets its name before all are filled.
+
+    Raises as `atomic_write` does; every file is what it was then.
+    """
+    with contextlib.ExitStack() as stack:
+        for path, text in texts.items():
+            stack.enter_context(_pending(path, partial(_fill, text)))
+
+
+def _fill(text: str, file: BinaryIO) -> None:
+    """Write a text in UTF-8."""
+    file.write(text.encode())
+
+
+@contextlib.contextmanager
+def _pending(
+    path: AnyPath, write_to_file: Callable[[BinaryIO], None]
+) -> Iterator[None]:
+    """A filled file that gets its name at the end, or goes if anything fails before."""
+    target = Path(os.path.realpath(path))
+    ours = f".{zlib.crc32(os.fsencode(target.name)):08x}-"
+    temporary = target.with_name(f"{ours}{secrets.token_hex(8)}.tmp")
+    try:
+        with _explained(path):
+            if target.is_dir():  # said now: to rename is the last of all
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            _remove_stale(target.parent, ours)
+            with open(temporary, "xb") as file:
+                _lock(file)
+                write_to_file(file)
+                file.flush()
+                os.fsync(file.fileno())
+        yield
+        with _explained(path):
+            if target.exists():
+                temporary.chmod(target.stat().st_mode & 0o7777)
+            temporary.replace(target)
+            _flush_folder(target.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+@contextlib.contextmanager
+def _explained(path: AnyPath) -> Iterator[None]:
+    """What fails inside is told as a file that was not written."""
+    try:
+        yield
+    except OSError as error:
+        raise explained(error, f"{os.fspath(path)} was not written") from error
 
 
 def explained(error: OSError, what: str) -> OSError:

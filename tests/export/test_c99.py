@@ -280,12 +280,27 @@ def test_bad_arguments_are_refused(tmp_path):
     for name in ("Net", "3net", "my-net", ""):
         with pytest.raises(ValueError, match="expected a C identifier"):
             c99.write(net, tmp_path, name)
+    with pytest.raises(ValueError, match=r"float\.h is a header of C"):
+        c99.write(net, tmp_path, "float")
     with pytest.raises(ValueError, match="no objective 'sped'"):
         c99.write(net, tmp_path, objective="sped")
     wide = nn.Network(nn.Sequential(nn.Linear(70_000, 1)), (70_000,))
     with pytest.raises(ValueError, match="layer 0 handles 70000 numbers"):
         c99.write(wide, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_name_in_a_file_ends_the_comment_it_is_put_into(tmp_path):
+    compilers.need(HOST_INSTALL, "gcc")
+    names = ("*\\ int wrong; /*", "**//", "/*/*", "*???/\n/", "\\", "\ud800\u2028é")
+    layers = {name.replace(".", ""): nn.Linear(1, 1) for name in names[:-1]}
+    layers["last"] = nn.Linear(1, len(names))
+    net = nn.Network(nn.Sequential(layers), (1,), classes=names, seed=0)
+    header = c99.write(net, tmp_path).header
+    comment = header.read_text().partition("#ifndef")[0]
+    assert (comment.count("/*"), comment.count("*/")) == (1, 1)
+    assert not re.search(r"[^\n -~é]|\\|\?\?", comment)
+    compilers.build(tmp_path, "gcc", "-O1", "-Wcomment", "-Wtrigraphs")
 
 
 def test_equal_models_give_equal_files(tmp_path):

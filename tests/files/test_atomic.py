@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from minprune.files import atomic_write
+from minprune.files.atomic import write_texts
 
 
 def listing(folder):
@@ -124,21 +125,37 @@ def test_what_another_process_is_writing_is_left_to_it(tmp_path):
     assert listing(tmp_path) == {"a": b"n" * 100_000}
 
 
-def test_a_file_the_system_will_not_hold_changes_nothing(tmp_path):
+@pytest.fixture
+def small_files():
     """The size limit of a process: a write that fails halfway, as on a full disk."""
     resource = pytest.importorskip("resource")
-    (tmp_path / "a").write_bytes(b"old")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
-    try:
-        with pytest.raises(OSError, match="a was not written: the file would be") as e:
-            atomic_write(tmp_path / "a", lambda file: file.write(b"n" * 200_000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+def test_a_file_the_system_will_not_hold_changes_nothing(tmp_path, small_files):
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(OSError, match="a was not written: the file would be") as e:
+        atomic_write(tmp_path / "a", lambda file: file.write(b"n" * 200_000))
     assert e.value.errno == errno.EFBIG
     assert listing(tmp_path) == {"a": b"old"}
+
+
+@pytest.mark.parametrize("large", ["a", "b"])
+def test_files_that_belong_together_are_all_written_or_none(
+    tmp_path, small_files, large
+):
+    write_texts({tmp_path / name: "old" for name in "ab"})
+    texts = {tmp_path / name: "n" * (10**5 if name == large else 9) for name in "ab"}
+    with pytest.raises(OSError, match=f"/{large} was not written: the file would be"):
+        write_texts(texts)
+    assert listing(tmp_path) == {"a": b"old", "b": b"old"}
+    write_texts({tmp_path / name: "new" for name in "ab"})
+    assert listing(tmp_path) == {"a": b"new", "b": b"new"}
 
 
 @pytest.fixture

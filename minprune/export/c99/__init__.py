@@ -14,7 +14,7 @@ from minprune._check import one_of
 from minprune.export.c99.header import layer_table
 from minprune.export.c99.program import Program
 from minprune.export.c99.source import Source, generate
-from minprune.files.atomic import write_text
+from minprune.files.atomic import explained, write_texts
 from minprune.nn.network import Network
 from minprune.quantize.network import QuantizedNetwork
 
@@ -61,7 +61,7 @@ def write(
         If a layer cannot be exported (its name and kind), or a size is beyond 16 bits.
         Nothing has been written then.
     OSError
-        If a file cannot be written; what had its name is as it was.
+        If a file cannot be written; all that were there are as they were.
 
     Examples
     --------
@@ -79,13 +79,15 @@ def write(
     program = Program(model, objective)
     text = generate(program, name, weights == "separate")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explained(error, f"export: no folder {folder} was made") from error
     header, source = folder / f"{name}.h", folder / f"{name}.c"
+    texts = {source: text.body, header: text.header}
     apart: tuple[Path, ...] = ()
     if text.weights:
         apart = folder / f"{name}_weights.h", folder / f"{name}_weights.c"
-        write_text(apart[0], text.weights_header)
-        write_text(apart[1], text.weights)
-    write_text(source, text.body)
-    write_text(header, text.header)
+        texts |= dict(zip(apart, (text.weights_header, text.weights), strict=True))
+    write_texts(texts)
     return Written(header, source, program, apart)

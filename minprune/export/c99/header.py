@@ -1,5 +1,7 @@
 """The header: the interface, sizes, error codes, and a table of the layers."""
 
+import re
+
 import numpy as np
 
 from minprune._version import __version__
@@ -130,5 +132,11 @@ def _inside(target: Target) -> str:
 
 
 def _safe(text: str) -> str:
-    """Text that cannot end the comment it stands in."""
-    return text.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/")
+    """Names, which come from a file that anyone may have made, as part of a comment.
+
+    They cannot end it: not by its sign, and not by a backslash, plain or written as
+    ``??/``, which would join the line to the next.
+    """
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    apart = r"\?(?=\?)|\*(?=/)|/(?=\*)"
+    return re.sub(apart, r"\g<0> ", plain.replace("\\", "/"))

@@ -10,6 +10,9 @@ from minprune.quantize.arithmetic import AffineNumbers, Levels
 from minprune.quantize.graph import Affine, Step
 from minprune.quantize.network import QuantizedNetwork
 
+INCLUDED = "stddef", "stdint", "stdbool", "float"
+"""Headers of C, which a file of the same name could hide."""
+
 
 class Target:
     """A program under the name that its C gets."""
@@ -18,6 +21,11 @@ class Target:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise ValueError(
                 f"export: name is {name!r}; expected a C identifier in lower case"
+            )
+        if name in INCLUDED:
+            raise ValueError(
+                f"export: name is {name!r}, but {name}.h is a header of C that the "
+                f"source includes; expected a name that hides none"
             )
         self.program, self.graph, self.name = program, program.graph, name
         self.macro = name.upper()
