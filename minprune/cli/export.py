@@ -1,7 +1,8 @@
 """minprune export: a saved network as C source, as ONNX, or in integers."""
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from minprune.nn import Network
@@ -17,6 +18,12 @@ EXAMPLE = (
 
 SAMPLES = 512
 """Training samples that set the ranges of int8."""
+
+OF_ONE_KIND = {"name": "c", "objective": "c", "weights": "c", "lengths": "onnx"}
+"""Options, and the kind of file that alone has a use for them."""
+
+OF_QUANTIZING = "bits", "by_channel", "observe"
+"""Options that say how to quantize, and so need samples."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +41,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", required=True, metavar="PATH", help="folder, or file"
     )
-    parser.add_argument(
-        "--name", default="net", help="begins every file and function (net)"
-    )
+    parser.add_argument("--name", help="c: begins every file and function (net)")
     parser.add_argument(
         "--data",
         metavar="DATA",
@@ -47,48 +52,71 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--bits",
         type=int,
         choices=[4, 8],
-        default=8,
         help="4: weights of int8 share sixteen values a layer, four bits each (8)",
     )
     parser.add_argument(
         "--by-channel",
         action="store_true",
+        default=None,
         help="sixteen values for each output instead; scales of linear layers too",
     )
     parser.add_argument(
         "--observe",
         choices=["min_max", "percentile", "mean_squared"],
-        default="min_max",
         help="how int8 ranges are chosen (min_max)",
     )
     parser.add_argument(
         "--objective",
         choices=["speed", "flash"],
-        default="speed",
-        help="what the encoding of each layer is chosen for (speed)",
+        help="c: what the encoding of each layer is chosen for (speed)",
     )
     parser.add_argument(
         "--weights",
         choices=["together", "separate"],
-        default="together",
         help="c: tables of weights in the same file as the code, or in NAME_weights.c "
         "(together)",
     )
     parser.add_argument(
         "--lengths",
         action="store_true",
+        default=None,
         help="onnx: take the true lengths of sequences as a second input",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Load, quantize if asked to, write, and print what was chosen."""
+    _refuse_idle(args)
     model, accuracy = _model(args)
     if args.to == "safetensors":
         return _save(args, model, accuracy)
     if args.to == "onnx":
         return _write_onnx(args, model, accuracy)
     return _write_c(args, model, accuracy)
+
+
+def _refuse_idle(args: argparse.Namespace) -> None:
+    """ValueError for an option that would change nothing."""
+    for name in _given(args, OF_ONE_KIND):
+        if args.to != OF_ONE_KIND[name]:
+            raise ValueError(
+                f"--{name} goes with --to {OF_ONE_KIND[name]} and would change nothing "
+                f"with --to {args.to}; leave it out"
+            )
+    for name in _given(args, OF_QUANTIZING):
+        if args.data is None:
+            raise ValueError(
+                f"--{name.replace('_', '-')} says how to quantize, which is done with "
+                f"--data alone; name samples with --data, or leave it out"
+            )
+    if not args.output:
+        raise ValueError("--output is empty; name a folder for c, else a file")
+
+
+def _given(args: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """Those of the options that came with the command."""
+    values = {name: getattr(args, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _model(
@@ -100,11 +128,7 @@ def _model(
     from minprune.cli._options import fitting
 
     net = minprune.load(args.net)
-    if not args.data:
-        if args.bits != 8 or args.by_channel:
-            raise ValueError(
-                "--bits and --by-channel say how to quantize; name samples with --data"
-            )
+    if args.data is None:
         return net, []
     if not isinstance(net, minprune.nn.Network):
         raise ValueError(f"{args.net}: it is quantized already; leave --data out")
@@ -112,9 +136,8 @@ def _model(
     model = quantize.quantize(
         net,
         found.train.x[:SAMPLES],
-        observe=args.observe,
-        linear_by_row=args.by_channel,
-        bits=args.bits,
+        linear_by_row=bool(args.by_channel),
+        **_given(args, ["bits", "observe"]),
     )
     y, models = found.test.y, (net, model) if found.classes else ()
     return model, [metrics.accuracy(one.predict(found.test.x), y) for one in models]
@@ -166,7 +189,7 @@ def _write_onnx(
     from minprune.cli._show import as_json
     from minprune.export import onnx
 
-    written = onnx.write(model, writable(args.output), lengths=args.lengths)
+    written = onnx.write(model, writable(args.output), **_given(args, ["lengths"]))
     result = {
         "net": args.net,
         "type": written.dtype,
@@ -199,7 +222,8 @@ def _write_c(
     from minprune.cli._show import as_json, table
     from minprune.export import c99
 
-    written = c99.write(model, args.output, args.name, args.objective, args.weights)
+    ways = _given(args, ["name", "objective", "weights"])
+    written = c99.write(model, args.output, **ways)
     program, weights = written.program, [str(path) for path in written.weights]
     result = {
         "net": args.net,

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 
 def test_export_writes_both_files_and_says_what_was_chosen(
     run_json, run, dense, tmp_path
@@ -63,3 +65,48 @@ def test_lengths_that_no_layer_reads_are_refused(run, dense, tmp_path):
     assert status == 2
     assert "no layer is recurrent" in err
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--to onnx --name other", "--name goes with --to c"),
+        ("--to onnx --objective flash", "--objective goes with --to c"),
+        ("--to onnx --weights separate", "--weights goes with --to c"),
+        ("--to safetensors --data digits --name other", "--name goes with --to c"),
+        ("--to safetensors --data digits --lengths", "--lengths goes with --to onnx"),
+        ("--to c --lengths", "--lengths goes with --to onnx"),
+        ("--to c --observe percentile", "--observe says how to quantize"),
+        ("--to onnx --by-channel", "--by-channel says how to quantize"),
+        ("--to c --bits 8", "--bits says how to quantize"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(
+    run, dense, tmp_path, words, says
+):
+    status, out, err = run("export", dense, "-o", tmp_path / "out", *words.split())
+    assert (status, out) == (2, "")
+    assert says in err
+    assert "leave it out" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_place_that_is_no_folder_is_refused(run, dense, tmp_path):
+    (tmp_path / "taken").write_text("precious")
+    for place in ("", tmp_path / "taken", tmp_path / "taken" / "below"):
+        status, out, err = run("export", dense, "-o", place)
+        assert (status, out) == (2, "")
+        assert str(place) in err
+        assert err.count("\n") == 1
+        assert "Errno" not in err
+    assert (tmp_path / "taken").read_text() == "precious"
+
+
+def test_a_folder_in_the_place_of_a_file_leaves_the_other_files(run, dense, tmp_path):
+    (tmp_path / "net.h").write_text("precious")
+    (tmp_path / "net.c").mkdir()
+    status, _, err = run("export", dense, "-o", tmp_path)
+    assert status == 2
+    assert "net.c was not written: this is a folder" in err
+    assert (tmp_path / "net.h").read_text() == "precious"
+    assert len(list(tmp_path.iterdir())) == 2
