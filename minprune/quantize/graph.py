@@ -56,6 +56,9 @@ TAKEN_FLOATING = (
 KEPT = (LeakyReLU, Sigmoid, Tanh, GELU, Softmax, LayerNorm, Embedding)
 """Layers that stay what they are."""
 
+FLOATING = (*KEPT, SqueezeExcite, Recurrent)
+"""Layers without an integer form."""
+
 POINT = Window((1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1))
 """A window that sees one position."""
 
@@ -292,7 +295,7 @@ class _Writer:
 
     def visit(self, name: str, layer: Layer, x: int, shape: Shape) -> int:
         """Append what a layer does with value x; returns the value it gives."""
-        if self.integer and isinstance(layer, (*KEPT, SqueezeExcite, Recurrent)):
+        if self.integer and isinstance(layer, FLOATING):
             raise self._unknown(name, layer)
         match layer:
             case Flatten() | Dropout():
@@ -398,9 +401,17 @@ class _Writer:
         """What to say of a layer that cannot be taken."""
         form = "integer form" if self.integer else "form as steps"
         known = TAKEN if self.integer else f"{TAKEN}, {TAKEN_FLOATING}"
+        remedy = ""
+        if isinstance(layer, FLOATING):
+            remedy = "stay with float32, which takes it; "
+        if isinstance(layer, Softmax):
+            remedy = (
+                "end in its logits, whose largest names the class and whose softmax "
+                "can be taken outside, or stay with float32, which takes it; "
+            )
         return ValueError(
             f"{self.caller}: layer {name or 'root'} is a {layer.kind}, which has no "
-            f"{form}; known: {known}"
+            f"{form}; {remedy}known: {known}"
         )
 
     def _new(self) -> int:

@@ -213,9 +213,18 @@ def test_inputs_outside_the_range_and_nan_are_cut_off():
     assert q.tolist() == [[-128, 127, -128]]
 
 
-def test_a_layer_without_an_integer_form_is_refused_by_name():
-    net = nn.Network(nn.Sequential({"a": nn.Linear(3, 2), "s": nn.Tanh()}), (3,))
-    with pytest.raises(ValueError, match="layer s is a Tanh"):
+@pytest.mark.parametrize(
+    ("layer", "remedy"),
+    [
+        (nn.Tanh(), "stay with float32, which takes it; known"),
+        (nn.Softmax(), "end in its logits, whose largest names the class and whose"),
+        (nn.SqueezeExcite(nn.Linear(2, 2)), "stay with float32, which takes it; known"),
+    ],
+)
+def test_a_layer_without_an_integer_form_is_refused_with_a_remedy(layer, remedy):
+    net = nn.Network(nn.Sequential({"a": nn.Linear(3, 2), "s": layer}), (3,))
+    says = f"layer s is a {layer.kind}, which has no integer form; {remedy}"
+    with pytest.raises(ValueError, match=says):
         quantize(net, np.zeros((1, 3)))
 
 
