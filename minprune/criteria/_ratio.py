@@ -1,4 +1,4 @@
-"""Shares: division in which a share of nothing is nothing."""
+"""Shares in which a share of nothing is nothing, and spreads of what does not vary."""
 
 from typing import Any
 
@@ -27,3 +27,22 @@ def share_of_outliving(value: FloatArray) -> FloatArray:
     share = np.empty_like(flat)
     share[order] = ratio(flat[order], outliving)
     return share.reshape(value.shape)
+
+
+def centered(value: FloatArray, axis: int | None = None) -> FloatArray:
+    """Differences from the mean, exactly zero where all values are equal.
+
+    The mean of equal numbers may miss them by a rounding, and a deviation made of
+    roundings is no deviation; so the mean is taken of differences from the first value.
+    """
+    if value.size == 0:
+        return value.copy()
+    first = value.flat[0] if axis is None else np.take(value, [0], axis)
+    off: FloatArray = value - first
+    away: FloatArray = off - off.mean(axis=axis, keepdims=True)
+    return away
+
+
+def deviation(value: FloatArray) -> float:
+    """Standard deviation of a population, exactly zero where all values are equal."""
+    return float(np.sqrt(np.mean(centered(value) ** 2))) if value.size else 0.0

@@ -9,7 +9,7 @@ import numpy as np
 
 from minprune._check import FloatArray, dimensions, float64, positive_int
 from minprune.criteria._catalog import Holds, criterion
-from minprune.criteria._ratio import ratio
+from minprune.criteria._ratio import centered, ratio
 
 
 @criterion(
@@ -184,7 +184,8 @@ def activation_variance(activation: FloatArray) -> FloatArray:
     >>> activation_variance(np.array([[9.0, 1.0], [9.0, 3.0]]))
     array([0., 1.])
     """
-    score: FloatArray = _units("activation_variance", activation).var(axis=1)
+    away = centered(_units("activation_variance", activation), axis=1)
+    score: FloatArray = np.mean(away**2, axis=1)
     return score
 
 

@@ -227,6 +227,6 @@ def karnin(
         initial_weight=initial_weight,
         squared_updates=squared_updates,
     )
-    if not rate > 0:
-        raise ValueError(f"karnin: rate is {rate}; expected more than 0")
+    if not (np.isfinite(rate) and rate > 0):
+        raise ValueError(f"karnin: rate is {rate}; expected a number above 0")
     return ratio(squared_updates * weight, rate * (weight - initial_weight))

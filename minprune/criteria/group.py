@@ -13,7 +13,7 @@ import numpy as np
 
 from minprune._check import FloatArray, dimensions, float64
 from minprune.criteria._catalog import Holds, criterion
-from minprune.criteria._ratio import ratio, share_of_outliving
+from minprune.criteria._ratio import centered, ratio, share_of_outliving
 
 
 @criterion(
@@ -209,7 +209,7 @@ def normalize_gaussian(score: FloatArray) -> FloatArray:
     """Count standard deviations from the group's mean; the scores may be negative.
 
     The deviation is that of a sample (divided by n - 1), as in Torch-Pruning, without
-    the 1e-8 it adds. A single channel scores zero.
+    the 1e-8 it adds. A single channel scores zero, and so do equal ones.
 
     Examples
     --------
@@ -219,7 +219,8 @@ def normalize_gaussian(score: FloatArray) -> FloatArray:
     (score,) = float64("normalize_gaussian", score=score)
     if score.size < 2:
         return np.zeros_like(score)
-    return ratio(score - score.mean(), score.std(ddof=1))
+    away = centered(score)
+    return ratio(away, np.sqrt(np.sum(away**2) / (score.size - 1)))
 
 
 def normalize_sentinel(score: FloatArray, *, quantile: float) -> FloatArray:

@@ -6,8 +6,9 @@ is ever factored. The criteria differ in what they can afford to keep of it: den
 blocks along the diagonal, or nothing but one vector for every example.
 
 A small ridge makes F nearly singular, and scores then carry about (largest eigenvalue /
-ridge) roundings: with the default, trust ten digits, not fifteen. The order in which
-the examples come moves no more than that.
+ridge) roundings: with the default and gradients of size 1, trust ten digits, not
+fifteen. The order in which the examples come moves no more than that. Where fewer than
+four digits would be left, the ridge is refused.
 """
 
 import numpy as np
@@ -15,6 +16,9 @@ import numpy as np
 from minprune._check import FloatArray, dimensions, float64, positive_int
 from minprune.criteria._catalog import Holds, criterion
 from minprune.criteria._quadratic import rows
+
+LOST = 1e12
+"""Squared length of a gradient over the ridge, beyond which rounding decides."""
 
 
 @criterion(
@@ -59,8 +63,8 @@ def woodfisher(
     Raises
     ------
     ValueError
-        If there is no example, shapes do not fit, `ridge` is not positive, or an array
-        holds a NaN or an infinity.
+        If there is no example, shapes do not fit, `ridge` is not positive or lost
+        beside the gradients, or an array holds a NaN or an infinity.
 
     See Also
     --------
@@ -98,7 +102,8 @@ def woodfisher(
     weight, grads = _checked("woodfisher", weight, grad_by_example, ridge)
     block = min(positive_int("woodfisher", "block", block), max(weight.size, 1))
     flat = grads.reshape(len(grads), weight.size)
-    diagonal = np.diagonal(_inverse_blocks(flat, block, ridge), axis1=1, axis2=2)
+    inverse = _inverse_blocks("woodfisher", flat, block, ridge)
+    diagonal = np.diagonal(inverse, axis1=1, axis2=2)
     return weight**2 / (2.0 * diagonal.ravel()[: weight.size].reshape(weight.shape))
 
 
@@ -139,8 +144,8 @@ def mfac(
     Raises
     ------
     ValueError
-        If there is no example, shapes do not fit, `ridge` is not positive, or an array
-        holds a NaN or an infinity.
+        If there is no example, shapes do not fit, `ridge` is not positive or lost
+        beside the gradients, or an array holds a NaN or an infinity.
 
     See Also
     --------
@@ -173,6 +178,7 @@ def mfac(
     weight, grads = _checked("mfac", weight, grad_by_example, ridge)
     examples = len(grads)
     flat = grads.reshape(examples, weight.size)
+    _in_reach("mfac", flat, ridge)
     v, q = np.zeros(flat.shape), np.ones(examples)
     for n, g in enumerate(flat):
         v[n] = g / ridge - (v[:n] @ g / q[:n]) @ v[:n]
@@ -227,7 +233,8 @@ def obert(
     ------
     ValueError
         If there is no example, shapes do not fit, `block` is no multiple of `group`,
-        `ridge` is not positive, or an array holds a NaN or an infinity.
+        `ridge` is not positive or lost beside the gradients, or an array holds a NaN or
+        an infinity.
 
     See Also
     --------
@@ -273,7 +280,7 @@ def obert(
     pad = -columns % block
     padded = np.pad(w, ((0, 0), (0, pad))).reshape(-1, group)
     g = np.pad(grads.reshape(len(grads), *w.shape), ((0, 0), (0, 0), (0, pad)))
-    inverse = _inverse_blocks(g.reshape(len(g), -1), block, ridge)
+    inverse = _inverse_blocks("obert", g.reshape(len(g), -1), block, ridge)
     tiles = inverse.reshape(-1, block // group, group, block // group, group)
     diagonal = np.einsum("btitj->btij", tiles).reshape(-1, group, group)
     pull = np.linalg.solve(diagonal, padded[..., None])[..., 0]
@@ -300,7 +307,20 @@ def _checked(
     return weight, grads
 
 
-def _inverse_blocks(grads: FloatArray, block: int, ridge: float) -> FloatArray:
+def _in_reach(caller: str, grads: FloatArray, ridge: float) -> None:
+    """Raise ValueError if the ridge is nothing beside gradients on the last axis."""
+    largest = np.max(np.mean(np.sum(grads**2, axis=-1), axis=0), initial=0.0)
+    if largest > LOST * ridge:
+        raise ValueError(
+            f"{caller}: ridge is {ridge} but the squared gradients of a block add up "
+            f"to {largest:.3g}, so rounding would decide; expected a ridge of "
+            f"{largest / LOST:.3g} or more"
+        )
+
+
+def _inverse_blocks(
+    caller: str, grads: FloatArray, block: int, ridge: float
+) -> FloatArray:
     """Inverses of ``ridge I + mean_n g_n g_n'``, one for every `block` columns.
 
     Columns missing from the last block are filled with zero gradients, which leaves
@@ -310,6 +330,7 @@ def _inverse_blocks(grads: FloatArray, block: int, ridge: float) -> FloatArray:
     blocks = -(-size // block)
     g = np.pad(grads, ((0, 0), (0, blocks * block - size)))
     g = g.reshape(examples, blocks, block)
+    _in_reach(caller, g, ridge)
     inverse = np.tile(np.eye(block) / ridge, (blocks, 1, 1))
     for one in g:
         v = np.einsum("bij,bj->bi", inverse, one)

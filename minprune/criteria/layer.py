@@ -8,6 +8,7 @@ import numpy as np
 
 from minprune._check import FloatArray, dimensions, float64, same_shape
 from minprune.criteria._catalog import Holds, criterion
+from minprune.criteria._ratio import centered
 
 
 @criterion(
@@ -98,7 +99,7 @@ def layer_scale(bn_scale: FloatArray) -> FloatArray:
 
     See Also
     --------
-    slimming : Channel by channel.
+    bn_scale_magnitude : Channel by channel.
 
     Notes
     -----
@@ -193,9 +194,8 @@ def linear_cka(block_input: FloatArray, block_output: FloatArray) -> FloatArray:
         )
     kernels = []
     for side in (x, y):
-        flat = side.reshape(len(side), -1)
-        centered = flat - flat.mean(axis=0)
-        kernels.append(centered @ centered.T)
+        features = centered(side.reshape(len(side), -1), axis=0)
+        kernels.append(features @ features.T)
     k, m = kernels
     lengths = np.linalg.norm(k) * np.linalg.norm(m)
     alike = np.sum(k * m) / lengths if lengths > 0 else 0.0

@@ -10,7 +10,7 @@ import numpy as np
 
 from minprune._check import BoolArray, FloatArray, float64
 from minprune.criteria._catalog import Holds, criterion
-from minprune.criteria._ratio import ratio
+from minprune.criteria._ratio import deviation, ratio
 
 
 @criterion(
@@ -137,7 +137,7 @@ def deviation_magnitude(weight: FloatArray) -> FloatArray:
     array([0.447, 0.447, 1.342, 1.342])
     """
     (weight,) = float64("deviation_magnitude", weight=weight)
-    return ratio(np.abs(weight), weight.std() if weight.size else 0.0)
+    return ratio(np.abs(weight), deviation(weight))
 
 
 def deviation_mask(weight: FloatArray, *, quality: float) -> BoolArray:
@@ -173,7 +173,7 @@ def deviation_mask(weight: FloatArray, *, quality: float) -> BoolArray:
     (weight,) = float64("deviation_mask", weight=weight)
     if not quality >= 0:
         raise ValueError(f"deviation_mask: quality is {quality}; expected 0 or more")
-    return np.abs(weight) >= quality * (weight.std() if weight.size else 0.0)
+    return np.abs(weight) >= quality * deviation(weight)
 
 
 @criterion(

@@ -121,7 +121,7 @@ def snip_momentum(
     previous : ndarray of float, same shape as `weight`, optional
         What this function returned at the step before; nothing at the first.
     decay : float
-        Share of the previous score that is carried on.
+        Share of the previous score that is carried on, 0 to 1.
 
     Returns
     -------
@@ -161,6 +161,8 @@ def snip_momentum(
     weight, grad, previous = float64(
         "snip_momentum", weight=weight, grad=grad, previous=previous
     )
+    if not 0 <= decay <= 1:
+        raise ValueError(f"snip_momentum: decay is {decay}; expected 0 to 1")
     return decay * previous + np.abs(weight * grad)
 
 
@@ -190,7 +192,8 @@ def iterative_snip(weight: FloatArray, grad: FloatArray) -> FloatArray:
     Raises
     ------
     ValueError
-        If the shapes differ, or if either array holds a NaN or an infinity.
+        If the shapes differ, if `decay` is not between 0 and 1, or if an array holds a
+        NaN or an infinity.
 
     See Also
     --------

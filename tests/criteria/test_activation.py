@@ -65,8 +65,9 @@ def test_for_single_outputs_apoz_is_the_mean_rank(a):
     assert_array_equal(apoz(a), hrank(a))
 
 
-def test_loud_and_constant_is_first_by_mean_and_last_by_variance_and_entropy():
-    a = np.stack([np.full(8, 9.0), np.arange(8.0) / 8], axis=1)
+@pytest.mark.parametrize("loud", [9.0, 9.1])
+def test_loud_and_constant_is_first_by_mean_and_last_by_variance_and_entropy(loud):
+    a = np.stack([np.full(7, loud), np.arange(7.0) / 8], axis=1)
     assert np.argmax(mean_activation(a)) == 0
     assert_array_equal(activation_variance(a)[0], 0.0)
     assert_array_equal(activation_entropy(a)[0], 0.0)

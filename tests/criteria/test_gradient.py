@@ -76,7 +76,7 @@ def test_a_weight_that_came_back_scores_zero():
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan")])
 def test_a_rate_that_does_not_descend_is_refused(rate):
-    with pytest.raises(ValueError, match=rf"rate is {rate}; expected more than 0"):
+    with pytest.raises(ValueError, match=rf"rate is {rate}; expected a number above 0"):
         family.karnin(np.ones(1), np.zeros(1), np.ones(1), rate=rate)
 
 

@@ -108,8 +108,9 @@ def test_a_group_without_channels_has_no_scores(name):
     assert NORMALIZATIONS[name](np.zeros(0)).shape == (0,)
 
 
-def test_equal_channels_have_no_range_and_no_deviation():
-    equal = np.full(3, 2.0)
+@pytest.mark.parametrize("value", [2.0, 0.1])
+def test_equal_channels_have_no_range_and_no_deviation(value):
+    equal = np.full(3, value)  # three times 0.1 over 3 is not 0.1
     assert_array_equal(family.normalize_range(equal), np.zeros(3))
     assert_array_equal(family.normalize_gaussian(equal), np.zeros(3))
     assert_array_equal(family.normalize_gaussian(np.ones(1)), np.zeros(1))

@@ -104,6 +104,16 @@ def test_a_ridge_of_nothing_is_refused(score, ridge):
 
 
 @pytest.mark.parametrize("score", [woodfisher, mfac, obert])
+@pytest.mark.parametrize("size", [1e6, 1e37])
+def test_a_ridge_that_is_lost_beside_the_gradients_is_refused(score, size):
+    """With gradients of 1e6 the recursion gave negative scores, or none at all."""
+    weight, grads = problem(0, examples=64)
+    with pytest.raises(ValueError, match=f"{score.__name__}: ridge is 1e-05 but"):
+        score(weight, size * grads)
+    assert (score(weight, 1e2 * grads) > 0).all()
+
+
+@pytest.mark.parametrize("score", [woodfisher, mfac, obert])
 @pytest.mark.parametrize("shape", [(0, 1, 2), (3, 1, 3), (1, 2)])
 def test_gradients_are_one_array_for_every_example(score, shape):
     with pytest.raises(ValueError, match="grad_by_example has shape"):

@@ -84,6 +84,8 @@ def test_a_side_that_does_not_vary_is_like_nothing():
     x = np.arange(4.0)[:, None]
     assert_array_equal(linear_cka(x, np.ones((4, 2))), 1.0)
     assert_array_equal(linear_cka(np.ones((4, 2)), x), 1.0)
+    for still in (np.ones((3, 2)), np.full((3, 2), 0.1)):  # whose mean is not 0.1
+        assert_array_equal(linear_cka(still, still), 1.0)
 
 
 def test_the_measured_rise_is_handed_on_as_a_copy():

@@ -130,3 +130,9 @@ def test_force_says_which_shape_is_wrong():
 def test_a_previous_score_of_another_layer_is_refused():
     with pytest.raises(ValueError, match=r"previous has shape \(3,\) but weight"):
         family.snip_momentum(np.ones(2), np.ones(2), previous=np.ones(3))
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.1, float("nan")])
+def test_a_decay_is_a_share(decay):
+    with pytest.raises(ValueError, match=f"decay is {decay}; expected 0 to 1"):
+        family.snip_momentum(np.ones(2), np.ones(2), decay=decay)
