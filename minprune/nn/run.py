@@ -41,6 +41,8 @@ class Run:
     history: list[Epoch] = field(default_factory=list)
     loss_sum: float = 0.0
     """Sum of the losses of the samples of this epoch so far."""
+    rate: float = 1.0
+    """Factor of the optimizer's learning rate in the last step."""
     best: dict[str, AnyArray] = field(default_factory=dict)
     """State of the network after the best epoch, where it is asked for."""
 

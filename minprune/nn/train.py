@@ -281,7 +281,8 @@ def _step(
         pulled = source.pullback(grads.pop(name))
         params |= {f"{name}:{key}": theta for key, theta in source.thetas.items()}
         grads |= {f"{name}:{key}": grad for key, grad in pulled.items()}
-    run.optimizer.step(params, grads, rate(run.step, run.steps))
+    run.rate = rate(run.step, run.steps)
+    run.optimizer.step(params, grads, run.rate)
     for _, layer in net.root.walk():
         layer.apply_masks()
     run.step += 1

@@ -48,12 +48,13 @@ class Adaptive(Procedure):
         end: Moment = 0.7,
         exclude: Iterable[str] = (),
     ) -> None:
-        self.ramp = AdaptiveThreshold() if ramp is None else ramp
+        self.ramp = self.start = AdaptiveThreshold() if ramp is None else ramp
         self.frequency, self.end_at, self.exclude = frequency, end, tuple(exclude)
         self.length = 0.0
 
     def begin(self, run: Run) -> None:
         """See `Procedure.begin`."""
+        self.ramp, self.length = self.start, 0.0
         self.every = every("Adaptive", self.frequency, run)
         self.last = steps_of("Adaptive", "end", self.end_at, run)
         for name in self.exclude:

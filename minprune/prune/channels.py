@@ -245,6 +245,8 @@ class GradualChannels(Procedure):
             frequency=every("GradualChannels", self.frequency, run),
             initial=self.initial,
         )
+        # What the end cannot have is refused here, not in the middle of the run.
+        self.channels.masks(run.net, run.data, self.sparsity)
         self._update(run)
 
     def after_step(self, run: Run) -> None:

@@ -107,6 +107,8 @@ class Gradual(Procedure):
     def begin(self, run: Run) -> None:
         """See `Procedure.begin`."""
         self.schedule = self.plan(run)
+        # What the end cannot have is refused here, not in the middle of the run.
+        self.cut.masks(run.net, run.data, self.sparsity)
         self._update(run)
 
     def after_step(self, run: Run) -> None:

@@ -7,7 +7,8 @@ made from it, and the way back for the gradient) and an `Instead` that drives th
 
 Between steps the network shows what the method has come to: `weights()` are those it
 computes with, `masks()` those it keeps. Only while a step runs are the masks lifted, so
-that gradients reach what is pruned, where the method asks for them.
+that gradients reach what is pruned, where the method asks for them. Masks that another
+procedure sets in between would be overwritten, and are refused.
 """
 
 from collections.abc import Iterable
@@ -61,6 +62,13 @@ class Source:
         """The weight as it is evaluated and stored; zero outside `mask`."""
         return np.where(self.mask, self.effective(), 0)
 
+    def resting(self) -> BoolArray | None:
+        """Which entries of the trained weight this step does not move: here, none.
+
+        A gradient of zero is not enough: momentum and weight decay would move them.
+        """
+        return None
+
 
 S = TypeVar("S", bound=Source)
 
@@ -77,6 +85,7 @@ class Instead(Procedure, Generic[S]):
     def __init__(self, exclude: Iterable[str] = ()) -> None:
         self.exclude = tuple(exclude)
         self.sources: dict[str, S] = {}
+        self._still: dict[str, tuple[BoolArray, FloatArray]] = {}
 
     def source(self, name: str, weight: FloatArray, alive: BoolArray) -> S:
         """What is trained in the place of one weight."""
@@ -91,23 +100,39 @@ class Instead(Procedure, Generic[S]):
         for name in self.exclude:
             one_of(type(self).__name__, "weight", name, dense)
         alive = run.net.masks()
-        self.sources = {
-            name: self.source(name, weight, alive[name])
-            for name, weight in dense.items()
-            if name not in self.exclude
-        }
+        self.sources, self._still = {}, {}
+        for name, weight in dense.items():
+            if name in self.exclude:
+                continue
+            if name in run.reparameterized:
+                raise self._contested(name)
+            self.sources[name] = self.source(name, weight, alive[name])
         run.reparameterized |= self.sources
         self.update(run)
         self.show(run.net)
 
     def before_step(self, run: Run) -> None:
         """See `Procedure.before_step`."""
-        for name in self.sources:
+        for name, source in self.sources.items():
             layer, key = run.net.owner("before_step", name)
+            shown = layer.masks.get(key)
+            if not (source.mask if shown is None else source.mask == shown).all():
+                raise self._contested(name)
             layer.set_mask(key, None)
+            rest = source.resting()
+            if rest is not None:
+                self._still[name] = rest, source.thetas["weight"][rest]
 
     def after_step(self, run: Run) -> None:
         """See `Procedure.after_step`."""
+        for name in self.sources:
+            layer, key = run.net.owner("after_step", name)
+            if key in layer.masks:  # it was lifted before the step
+                raise self._contested(name)
+        for name, (rest, values) in self._still.items():
+            self.sources[name].thetas["weight"][rest] = values
+            for slot in run.optimizer.slots.get(f"{name}:weight", {}).values():
+                slot[rest] = 0
         self.update(run)
         self.show(run.net)
 
@@ -122,6 +147,15 @@ class Instead(Procedure, Generic[S]):
             layer, key = net.owner("show", name)
             layer.params[key][...] = source.settled()
             layer.set_mask(key, source.mask)
+
+    def _contested(self, name: str) -> ValueError:
+        """The error for a weight that two procedures would decide on."""
+        caller = type(self).__name__
+        return ValueError(
+            f"{caller}: another procedure changes {name} too, and one of the two would "
+            f"undo the other; exclude the weight from one of them, or prune it before "
+            f"{caller} begins"
+        )
 
     def select(
         self,

@@ -45,8 +45,12 @@ class Movement(Instead["Scored"]):
         \frac{\partial L}{\partial w} = \frac{\partial L}{\partial w'} \odot M.
 
     So a score grows while its weight moves away from zero. A pruned weight rests, its
-    score goes on, and it comes back with the value it had when it scores high enough.
-    Scores begin at zero; among equal ones the lower flat index goes.
+    score goes on, and it comes back with the value it had when it scores high enough,
+    with nothing remembered by the optimizer. Scores begin at zero; among equal ones the
+    lower flat index goes.
+
+    *Departs from the official code*, where a pruned weight has no gradient, but AdamW's
+    momentum and weight decay go on moving it.
 
     References
     ----------
@@ -84,18 +88,23 @@ class Movement(Instead["Scored"]):
             frequency=every("Movement", self.frequency, run),
         )
         super().begin(run)
+        # What the end cannot have is refused here, not in the middle of the run.
+        self.select(self._scores(), self.sparsity, self.scope)
 
     def update(self, run: Run) -> None:
         """See `Instead.update`."""
-        scores = {name: source.thetas["score"] for name, source in self.sources.items()}
         masks = self.select(
-            scores,
+            self._scores(),
             self.schedule(run.step),
             self.scope,
             rising=run.step < self.schedule.end,
         )
         for name, source in self.sources.items():
             source.mask = masks[name]
+
+    def _scores(self) -> dict[str, FloatArray]:
+        """The score of every weight, as it has been learned so far."""
+        return {name: source.thetas["score"] for name, source in self.sources.items()}
 
 
 class SoftMovement(Instead["Scored"]):
@@ -179,6 +188,10 @@ class Scored(Source):
         super().__init__(weight, alive)
         self.thetas["score"] = np.zeros_like(weight)
         self.speed, self.penalty = speed, penalty
+
+    def resting(self) -> BoolArray:
+        """See `Source.resting`."""
+        return ~self.mask
 
     def pullback(self, grad: FloatArray) -> dict[str, FloatArray]:
         """See `Source.pullback`."""

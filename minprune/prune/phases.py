@@ -74,6 +74,8 @@ class Phases(Procedure):
                 f"Phases: {self.phases} phases from step {first} to {last} leave none "
                 f"of them a step; the nearest that can be met is end={first + turns}"
             )
+        # What cannot be cut is refused here, not in the middle of the run.
+        self.cut.masks(run.net, run.data, self.sparsity)
         edges = np.linspace(first, last, turns + 1).astype(int)
         self.compress_at, self.release_at = set(edges[::2]), set(edges[1::2])
         self._turn(run)

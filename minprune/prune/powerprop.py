@@ -58,7 +58,7 @@ class Powerpropagation(Instead["Powered"]):
     def after_step(self, run: Run) -> None:
         """See `Procedure.after_step`."""
         self._follow(run.net)
-        super().after_step(run)
+        self.show(run.net)
 
     def end(self, run: Run) -> None:
         """See `Procedure.end`."""

@@ -89,6 +89,8 @@ class Regularized(Procedure):
                     "network has none; choose 'l1' or 'group_lasso'"
                 )
         self.charge = Penalized(self.function, self.strength, names)
+        # What cannot be cut is refused here, not in the middle of the run.
+        self.cut.masks(run.net, run.data, self.sparsity)
 
     def after_backward(self, run: Run) -> None:
         """See `Procedure.after_backward`."""

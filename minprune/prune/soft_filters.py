@@ -47,6 +47,8 @@ class SoftFilters(Procedure):
         """See `Procedure.begin`."""
         needs_dense("SoftFilters", run.net)
         self.before = run.net.masks()
+        # What cannot be zeroed is refused here, not after the first epoch.
+        self.cut.masks(run.net, run.data, self.sparsity)
 
     def before_step(self, run: Run) -> None:
         """See `Procedure.before_step`."""

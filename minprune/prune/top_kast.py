@@ -32,8 +32,9 @@ class TopKAST(Instead["Explored"]):
     -----
     With A the places of the largest magnitudes (density D) and B the larger set
     (density D + M), the network computes with w on A, and the gradient at that point
-    moves w on B. The penalty keeps a newcomer from staying: it has to grow against 1/D
-    times the decay. Sets are made anew at every step.
+    moves w on B. The rest is not moved by anything, and the optimizer remembers nothing
+    of it. The penalty keeps a newcomer from staying: it has to grow against 1/D times
+    the decay. Sets are made anew at every step.
 
     References
     ----------
@@ -91,6 +92,10 @@ class Explored(Source):
         super().__init__(weight, alive)
         self.extra["trained"] = alive.copy()
         self.decay, self.density = decay, density
+
+    def resting(self) -> BoolArray:
+        """See `Source.resting`."""
+        return ~self.extra["trained"]
 
     def pullback(self, grad: FloatArray) -> dict[str, FloatArray]:
         """See `Source.pullback`."""

@@ -22,7 +22,7 @@ EVOLVING = {
 }
 
 
-def train(net, *procedures, optimizer=None, epochs=3):
+def train(net, *procedures, optimizer=None, epochs=3, **given):
     nn.train(
         net,
         digits(),
@@ -30,6 +30,7 @@ def train(net, *procedures, optimizer=None, epochs=3):
         batch_size=48,
         procedures=procedures,
         optimizer=optimizer,
+        **given,
     )
     return net
 
@@ -240,6 +241,15 @@ def test_deep_r_never_lets_a_weight_change_its_sign():
     train(sparse(), deep, Watch(look))
     # From `end` on nothing is rewired any more: the first nine of twelve steps count.
     assert all(seen[: 2 * 8])
+
+
+def test_deep_r_pulls_and_shakes_by_the_rate_of_the_step():
+    """At a rate of zero nothing moves: eta is what the schedule makes of it."""
+    net = sparse()
+    before = net.copy().weights()
+    train(net, prune.DeepR(pull=10.0, temperature=1e-2), rate=lambda step, total: 0.0)
+    for name, weight in net.weights().items():
+        assert_array_equal(weight, before[name])
 
 
 def test_snfs_moves_weights_towards_the_layer_with_the_larger_momentum():

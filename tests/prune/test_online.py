@@ -1,5 +1,7 @@
 """Online procedures against their papers: one step, or one formula, at a time."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,6 +23,8 @@ from tests.oracles.network import slope
 from tests.prune.cases import Watch, digits, linear
 
 SHAPE = (3, 4)
+FEWEST = "min_keep holds 2; the nearest that can be met is 886 "
+IN_GROUPS = {"granularity": "nm", "keep": 2, "group": 4}
 
 
 def drawn(seed=0, shape=SHAPE):
@@ -245,6 +249,48 @@ def test_pruned_weights_go_on_learning_under_surgery():
     assert (source.thetas["weight"][~source.mask] != start[~source.mask]).any()
 
 
+@pytest.mark.parametrize(
+    ("procedure", "trained"),
+    [
+        (prune.Movement(sparsity=0.5, end=6), lambda source: source.mask),
+        (
+            prune.SoftMovement(threshold=0.5, initial=1e-3, speed=10.0),
+            lambda source: source.mask,
+        ),
+        (
+            prune.TopKAST(sparsity=0.8, backward=0.5),
+            lambda source: source.extra["trained"],
+        ),
+    ],
+    ids=["movement", "soft movement", "top-KAST"],
+)
+@pytest.mark.parametrize(
+    "optimizer",
+    [nn.Adam(1e-2, weight_decay=0.1), nn.AdamW(1e-2, weight_decay=0.1)],
+    ids=["Adam", "AdamW"],
+)
+def test_what_is_not_trained_rests_whatever_the_optimizer(
+    procedure, trained, optimizer
+):
+    """Neither momentum nor weight decay moves it, and nothing of it is remembered."""
+    seen = []
+
+    def look(run):
+        source = procedure.sources["fc1.weight"]
+        slots = run.optimizer.slots["fc1.weight:weight"].values()
+        remembered = np.any([slot != 0 for slot in slots], axis=0)
+        at = source.thetas["weight"].copy()
+        seen.append((at, trained(source).copy(), remembered))
+
+    train(linear(), procedure, Watch(look), optimizer=optimizer)
+    rested = 0
+    for (before, moves, _), (after, _, remembered) in itertools.pairwise(seen):
+        assert_array_equal(after[~moves], before[~moves])
+        assert not remembered[~moves].any()
+        rested += int((~moves).sum())
+    assert rested > 0
+
+
 def test_sr_ste_keeps_the_largest_of_every_group_at_every_step():
     net = linear()
     nm = prune.StraightThrough(keep=1, group=3)
@@ -462,15 +508,75 @@ def test_what_cannot_be_asked_is_refused_at_once(make, message):
         (prune.Surgery(stop=13), "the nearest that can be met is 12"),
         (prune.ADMM(sparsity=0.5, end=13), "the nearest that can be met is 12"),
         (prune.Movement(sparsity=0.5, begin=8, end=4), "the nearest end is 8"),
+        (prune.Gradual(sparsity=0.9999), FEWEST),
+        (prune.Movement(sparsity=0.9999, scope="network"), FEWEST),
+        (prune.Regularized(sparsity=0.9999), FEWEST),
+        (prune.Phases(sparsity=0.9999), FEWEST),
+        (prune.ADMM(sparsity=0.9999), FEWEST),
+        (prune.TopKAST(sparsity=0.9999, backward=0.5, scope="network"), FEWEST),
+        (prune.EdgePopup(sparsity=0.9999, scope="network"), FEWEST),
+        (prune.SoftFilters(sparsity=1.0, scope="network"), "can be met is 11 "),
+        (prune.GrowingPenalty(sparsity=1.0), "can be met is 11 "),
+        (
+            prune.GradualChannels(prune.Channels("l1_norm"), sparsity=1.0),
+            "can be met is 11 ",
+        ),
+        (prune.Regularized(sparsity=0.5, **IN_GROUPS), "from keep and group"),
+        (prune.SoftFilters("magnitude", sparsity=0.5, **IN_GROUPS), "from keep and"),
+        (prune.Phases(sparsity=0.5, **IN_GROUPS), "from keep and group"),
     ],
 )
 def test_what_the_run_cannot_hold_is_refused_before_training(procedure, message):
-    net = linear()
+    net, watch = linear(), Watch(lambda run: None)
     before = net.copy().weights()
     with pytest.raises(ValueError, match=message):
-        train(net, procedure)
+        train(net, procedure, watch)
+    assert not watch.seen
     for name, weight in net.weights().items():
         assert_array_equal(weight, before[name])
+
+
+@pytest.mark.parametrize(
+    "procedure",
+    [
+        prune.Gradual(sparsity=0.1),
+        prune.Movement(sparsity=0.1),
+        prune.Regularized(sparsity=0.1),
+        prune.Phases(sparsity=0.1),
+    ],
+    ids=lambda procedure: type(procedure).__name__,
+)
+def test_less_than_is_gone_already_is_refused_before_training(procedure):
+    net, watch = linear(), Watch(lambda run: None)
+    prune.OneShot(sparsity=0.5, scope="layer").run(net)
+    with pytest.raises(ValueError, match="already gone and stay gone"):
+        train(net, procedure, watch)
+    assert not watch.seen
+
+
+@pytest.mark.parametrize(
+    "procedures",
+    [
+        (prune.Movement(sparsity=0.5), prune.Gradual(sparsity=0.8)),
+        (prune.Gradual(sparsity=0.8), prune.Movement(sparsity=0.5)),
+        (prune.SoftThreshold(), prune.OneShot(sparsity=0.8)),
+        (prune.SoftThreshold(), prune.HardConcrete()),
+        (prune.Powerpropagation(), prune.Surgery()),
+    ],
+    ids=lambda both: ", ".join(type(one).__name__ for one in both),
+)
+def test_two_procedures_that_would_undo_each_other_are_refused(procedures):
+    with pytest.raises(ValueError, match=r"another procedure changes fc1\.weight too"):
+        train(linear(), *procedures)
+
+
+def test_two_procedures_may_share_a_network_weight_by_weight():
+    first = prune.Movement(sparsity=0.5, exclude=["fc2.weight"])
+    second = prune.Surgery(exclude=["fc1.weight"])
+    net = train(linear(), first, second)
+    assert first.sources.keys() == {"fc1.weight"}
+    assert second.sources.keys() == {"fc2.weight"}
+    assert not any(mask.all() for mask in net.masks().values())
 
 
 def test_a_sparse_network_cannot_bring_back_what_it_does_not_store():

@@ -39,8 +39,8 @@ class DeepR(Evolving):
     The stored number never changes.
 
     *Departs from the paper*, which has plain gradient descent: any optimizer makes the
-    step here, eta being its learning rate; and a dormant connection counts as one
-    place, not one for each sign.
+    step here, eta being its learning rate at that step; and a dormant connection counts
+    as one place, not one for each sign.
 
     References
     ----------
@@ -64,6 +64,7 @@ class DeepR(Evolving):
     def begin(self, run: Run) -> None:
         """See `Procedure.begin`."""
         super().begin(run)
+        self.signs = {}
         for name, layer in self.layers(run.net).items():
             values = layer.params["weight"]
             self.signs[name] = np.where(values < 0, -1, 1).astype(values.dtype)
@@ -72,7 +73,7 @@ class DeepR(Evolving):
         """See `Procedure.after_step`."""
         if not self.due(run):
             return
-        lr = run.optimizer.lr
+        lr = run.optimizer.lr * run.rate
         for name, layer in self.layers(run.net).items():
             rng = stream(self.seed, "Deep R", name, run.step)
             values, signs = layer.params["weight"], self.signs[name]

@@ -39,12 +39,15 @@ class SNFS(Evolving):
     With m the running mean of the gradient, the :math:`\lceil p n \rceil` smallest
     weights of every layer go; a layer gets new ones in proportion to the mean of |m|
     over the weights it has stored; they come where |m| is largest. The total stored
-    never changes; that of a layer does. New weights start at zero.
+    never changes; that of a layer does. What comes starts at zero with nothing
+    remembered by the optimizer; a weight that has just gone may come back so.
 
     *Departs from the paper*, which keeps a dense momentum for every layer. Here m is
     made from the last `memory` batches only, as a weighted sum of products of inputs
     and output gradients, in blocks of rows, and is never held: with momentum 0.9 and 20
-    batches 12 % of its weight is missing.
+    batches 12 % of its weight is missing. In the official code m is the optimizer's own
+    momentum, with which new weights go on, and one that comes back at once keeps its
+    value.
 
     References
     ----------
@@ -68,6 +71,11 @@ class SNFS(Evolving):
         self.fraction, self.momentum = fraction, momentum
         self.memory = positive_int("SNFS", "memory", memory)
         self.seen: dict[str, deque[Batch]] = {}
+
+    def begin(self, run: Run) -> None:
+        """See `Procedure.begin`."""
+        super().begin(run)
+        self.seen = {}
 
     def after_step(self, run: Run) -> None:
         """See `Procedure.after_step`."""
