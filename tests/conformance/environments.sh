@@ -46,7 +46,7 @@ frozen() { # the last versions, which agree on NumPy 1
     sparsezoo==1.8.1 toposort GPUtil merge-args
   into frozen colorama astor cloudpickle 'filelock<3.12' json-tricks nvidia-ml-py \
     packaging pandas prettytable psutil pyyaml requests responses schema scikit-learn \
-    tqdm 'typeguard<4.1.3,>=3' websockets 'numpy<2' deprecated py-cpuinfo pillow \
+    tqdm 'transformers<4.50' 'typeguard<4.1.3,>=3' websockets 'numpy<2' deprecated py-cpuinfo pillow \
     opencv-python-headless 'pydantic<2.8,>=2' 'onnx<1.17' click pycocotools matplotlib \
     geocoder validators py-machineid six 'setuptools<81' "$torch"
 }

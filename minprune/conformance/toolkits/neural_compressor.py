@@ -20,6 +20,7 @@ from neural_compressor.compression.pruner.model_slim.weight_slim import (
 )
 from neural_compressor.compression.pruner.patterns import get_pattern
 from neural_compressor.compression.pruner.pruners.basic import PytorchBasicPruner
+from neural_compressor.compression.pruner.pruners.sparse_gpt import SparseGPTPruner
 from neural_compressor.compression.pruner.utils import process_config
 
 from minprune.conformance.adapter import Toolkit, Unsupported
@@ -151,6 +152,31 @@ class Adapter(Toolkit):
         asked.on_before_optimizer_step()
         found: FloatArray = _torch.array(asked.scores["w"])
         return found.reshape(-1) if pattern == "1xchannel" else found
+
+    def solve(
+        self,
+        criterion: str,
+        evidence: Mapping[str, FloatArray],
+        options: Mapping[str, Any],
+    ) -> tuple[BoolArray, FloatArray]:
+        """See `Toolkit.solve`."""
+        if criterion not in ("sparsegpt", "sparsegpt_n_m"):
+            raise Unsupported(criterion)
+        weight = evidence["weight"]
+        if weight.ndim != 2:
+            raise Unsupported("solvers of a convolution")
+        if criterion == "sparsegpt":
+            name, sparsity = "1x1", options["count"] / weight.size
+        else:
+            removed = options["group"] - options["keep"]
+            name, sparsity = f"{removed}:{options['group']}", removed / options["group"]
+        pattern = _pattern({"w": weight}, name, sparsity)
+        observed = SparseGPTPruner.SparseGPT(pattern.modules["w"])
+        observed.H = _torch.tensor(evidence["gram"].astype(np.float32))
+        block = options.get("block", 128)  # its default
+        pattern.fasterprune(observed, block, options["damping"])
+        found: FloatArray = _torch.array(pattern.modules["w"].weight)
+        return found != 0, found
 
     def forward(self, weight: FloatArray, mask: BoolArray, x: FloatArray) -> FloatArray:
         """See `Toolkit.forward`."""

@@ -6,21 +6,27 @@ Epochs of its schedules are steps here, one update of the optimizer each.
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import torch
 
 from minprune.conformance.adapter import Toolkit, Unsupported
-from minprune.conformance.toolkits import _torch
+from minprune.conformance.toolkits import _torch, _torch_networks
 
 os.environ.setdefault("NM_DISABLE_ANALYTICS", "true")  # importing it reports home
 os.environ.setdefault("NM_TEST_MODE", "true")  # its logs go into the folder it runs in
 os.environ.setdefault("NM_TEST_LOG_DIR", tempfile.gettempdir())
 
+from sparseml.onnx.optim import get_param_structured_pruning_group_dependencies
+from sparseml.pytorch.sparsification.modifier_thinning import (
+    compress_strucure_pruned_module,
+)
 from sparseml.pytorch.sparsification.pruning import (
     BlockMaskCreator,
     GMPruningModifier,
@@ -180,6 +186,45 @@ class Adapter(Toolkit):
         other.load_state_dict(read["masks"])
         (found,) = other.module_masks.param_masks
         return _torch.array(back[0].weight), _torch.kept(found, mask.shape)
+
+    def compact(
+        self,
+        network: Mapping[str, Any],
+        x: FloatArray,
+        removed: Mapping[str, list[int]],
+    ) -> Mapping[str, Any]:
+        """See `Toolkit.compact`."""
+        layers: dict[str, Any] = {}
+        model = _torch_networks.module(network, layers)
+        tied = _tied(model, x)
+        weights = dict(model.named_parameters())
+        filters = {id(layers[name].weight): gone for name, gone in removed.items()}
+        with torch.no_grad():
+            for group in tied:  # masks are shared by a group
+                members = [weights[name] for name in group.split(",")]
+                for weight in members:
+                    for same in (
+                        other for other in members if len(other) == len(weight)
+                    ):
+                        weight[filters.get(id(same), [])] = 0
+        compress_strucure_pruned_module(model, tied, "filter")
+        smaller: Mapping[str, Any] = _torch_networks.written(network, layers)
+        return smaller
+
+
+def _tied(model: Any, x: FloatArray) -> Any:
+    """What must lose the same filters, and what reads them, by the exported graph."""
+    file = io.BytesIO()
+    torch.onnx.export(
+        model,
+        (_torch.tensor(x),),
+        file,
+        dynamo=False,
+        do_constant_folding=False,
+        training=torch.onnx.TrainingMode.PRESERVE,
+    )
+    graph = onnx.load_model_from_string(file.getvalue())
+    return get_param_structured_pruning_group_dependencies(graph, "filter")
 
 
 def _holder(weight: FloatArray) -> Any:

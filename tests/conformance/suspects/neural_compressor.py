@@ -136,6 +136,66 @@ def neural_compressor_slimming_rounds_what_goes():
     print(f"{hidden.out_features} units are left; the same outputs: {same}")
 
 
+def neural_compressor_dsnot_of_few_inputs():
+    """Half of each of six rows by Wanda, refined by DSnoT: drawn layers."""
+    for inputs, seed in ((4, 0), (8, 0), (16, 0), (16, 1), (32, 0)):
+        try:
+            gone = removed(inputs, seed, dsnot=True)
+            print(f"{inputs} inputs, seed {seed}: {gone.sum(1).tolist()} removed")
+        except RuntimeError as why:
+            print(f"{inputs} inputs, seed {seed}: RuntimeError: {why}")
+
+
+def neural_compressor_dsnot_forgets_groups():
+    """2 of 4 by Wanda, without and with DSnoT: whether all groups are half empty."""
+    for dsnot in (False, True):
+        gone = removed(32, 0, prune_n=2, prune_m=4, dsnot=dsnot)
+        halves = bool((gone.reshape(6, 8, 4).sum(-1) == 2).all())
+        print(f"dsnot={dsnot}: {halves}")
+
+
+def neural_compressor_wanda_by_row():
+    """Half of each of six rows by Wanda: whether the lowest |w| ||x|| go."""
+    import torch
+
+    gone, weight, x = removed(16, 0), *drawn(16, 0)
+    scores = weight.abs() * x.reshape(-1, 16).norm(dim=0)
+    lowest = scores.argsort(1)[:, :8]
+    wanted = torch.zeros_like(gone).scatter(1, lowest, True)
+    print(bool((gone == wanted).all()))
+
+
+def removed(inputs, seed, **how):
+    """Which weights of a drawn layer Wanda removes, in a model of one block."""
+    from types import SimpleNamespace
+
+    import torch
+    from neural_compressor.compression.pruner.wanda.prune import prune_wanda
+
+    weight, x = drawn(inputs, seed)
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.config = SimpleNamespace(use_cache=False)
+            self.layers = torch.nn.ModuleList([linear(weight.tolist())])
+
+        def forward(self, x):
+            return self.layers[0](x)
+
+    model = Model()
+    prune_wanda(model, torch.utils.data.DataLoader(x, 1), 0.5, **how)
+    return model.layers[0][0].weight == 0
+
+
+def drawn(inputs, seed):
+    """A weight of six rows, and five samples of seven inputs."""
+    import torch
+
+    torch.manual_seed(seed)
+    return torch.randn(6, inputs), torch.randn(5, 7, inputs)
+
+
 def configured(pattern, **how):
     """A configuration that the toolkit has completed and checked."""
     from neural_compressor import WeightPruningConfig

@@ -67,6 +67,16 @@ def nni_masks_come_from_weights_that_are_not_masked():
         weight.data = torch.tensor([[9.0, 8.0, 3.0, 4.0]])
 
 
+def nni_fused_metrics_are_left_alone():
+    """SD-22: the first of two metrics, after both were fused."""
+    import torch
+    from nni.compression.pruning.tools.sparse_gen import _metric_fuse
+
+    metrics = {name: {"weight": torch.tensor([1.0, 3.0])} for name in "ab"}
+    _metric_fuse(metrics)
+    print(metrics["a"]["weight"].tolist())
+
+
 def masks(weights, ratio, method="Level", **how):
     """Masks of layers beside each other, by name."""
     import torch

@@ -1,5 +1,6 @@
 """SparseML."""
 
+import io
 import os
 import tempfile
 
@@ -109,10 +110,77 @@ def sparseml_adam_keeps_its_second_moment():
     print({name: state[name].tolist() for name in ("exp_avg", "exp_avg_sq")})
 
 
+def sparseml_a_bias_ties_neighbors():
+    """Which layers must lose the same filters, of two convolutions in a row."""
+    for bias in (False, True):
+        print(f"bias={bias}: {groups(*convolutions(bias))}")
+
+
+def sparseml_concatenated_ways_are_tied():
+    """The same of a convolution behind ways of 4 and of 5 filters, side by side."""
+    alone()
+    import torch
+
+    class Ways(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = torch.nn.Conv2d(2, 4, 1), torch.nn.Conv2d(2, 5, 1)
+
+        def forward(self, x):
+            return torch.cat([self.a(x), self.b(x)], 1)
+
+    print(groups(Ways(), torch.nn.Conv2d(9, 3, 1, bias=False)))
+
+
+def sparseml_thinning_by_a_right_map():
+    """Two filters of six taken out, with biases, if the map is written by hand."""
+    alone()
+    import torch
+    from sparseml.pytorch.sparsification import modifier_thinning
+
+    net = torch.nn.Sequential(*convolutions(True))
+    with torch.no_grad():
+        net[0].weight[[0, 3]] = 0
+        net[0].bias[[0, 3]] = 0
+    x = torch.rand(3, 2, 4, 4)
+    want = net(x)
+    tied = {"0.weight": ["0.bias", "1.weight"]}
+    modifier_thinning.compress_strucure_pruned_module(net, tied, "filter")
+    off = float((net(x) - want).abs().max())
+    print(f"{len(net[0].weight)} filters, the same outputs: {off < 1e-5}")
+
+
 def alone():
     """Let SparseML report nothing home, and write no logs here."""
     os.environ["NM_DISABLE_ANALYTICS"] = os.environ["NM_TEST_MODE"] = "true"
     os.environ["NM_TEST_LOG_DIR"] = tempfile.gettempdir()
+
+
+def convolutions(bias):
+    """From 2 to 6 channels, and on to 4."""
+    alone()
+    import torch
+
+    return torch.nn.Conv2d(2, 6, 1, bias=bias), torch.nn.Conv2d(6, 4, 1, bias=bias)
+
+
+def groups(*layers):
+    """For each group of tied weights, what is to follow them."""
+    alone()
+    import onnx
+    import torch
+    from sparseml.onnx import optim
+
+    file = io.BytesIO()
+    torch.onnx.export(
+        torch.nn.Sequential(*layers),
+        (torch.rand(1, 2, 4, 4),),
+        file,
+        dynamo=False,
+    )
+    graph = onnx.load_model_from_string(file.getvalue())
+    found = optim.get_param_structured_pruning_group_dependencies(graph, "filter")
+    return {group: sorted(behind) for group, behind in found.items()}
 
 
 def created(name, weights, sparsity, *how):
