@@ -87,6 +87,26 @@ def test_a_dense_network_is_refused_with_the_way_to_start(procedure):
         train(linear(), EVOLVING[procedure]())
 
 
+@pytest.mark.parametrize(
+    ("procedure", "message"),
+    [
+        (prune.RigL(), "due at step 100, .* can be met is frequency=8$"),
+        (prune.SET(frequency=9, end=9), "due at step 9, .* is frequency=8$"),
+        (prune.DeepR(end=1), "due at step 1, .* is end=2$"),
+    ],
+)
+def test_a_run_in_which_nothing_would_evolve_is_refused(procedure, message):
+    with pytest.raises(ValueError, match=message):
+        train(sparse(), procedure)
+
+
+def test_the_nearest_frequency_that_is_named_makes_an_exchange():
+    net = sparse()
+    before = net.masks()
+    train(net, prune.RigL(frequency=8))
+    assert any((net.masks()[name] != mask).any() for name, mask in before.items())
+
+
 def test_it_starts_from_masks_set_by_the_procedure_before_it():
     net = linear()
     start = prune.OneShot("random", sparsity=0.7, allocation="erk")

@@ -60,6 +60,13 @@ class Evolving(Procedure):
                 f"exchanged; prune it first, for example by OneShot('random', "
                 f"sparsity=0.9, allocation='erk')"
             )
+        if run.steps and self.every >= self.last:
+            nearest = f"frequency={self.last - 1}" if self.last > 1 else "end=2"
+            raise ValueError(
+                f"{caller}: the first exchange is due at step {self.every}, but the "
+                f"pattern stays from step {self.last} on, so that nothing would evolve; "
+                f"the nearest that can be met is {nearest}"
+            )
 
     def layers(self, net: Network) -> dict[str, SparseLayer]:
         """The layers whose pattern evolves, by the name of their weight."""
