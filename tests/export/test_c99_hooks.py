@@ -182,7 +182,7 @@ def test_an_arduino_reads_its_tables_from_flash(tmp_path, dtype):
 
 # A kernel of the vendor.
 
-VENDOR_MAIN_INT8 = """\
+VENDOR_LINEAR = """\
 #include <math.h>
 #include "hooks.h"
 
@@ -224,18 +224,99 @@ def test_a_vendors_kernel_takes_dense_layers(tmp_path):
     chosen = [layer.chosen.encoding for layer in program.layers.values()]
     assert chosen == ["dense", "seg8", "dense"]
     (tmp_path / "hooks.h").write_text("#include <stdint.h>\n" + snippet("NET_DENSE"))
-    calls = compilers.HOST_MAIN.replace(
-        "return -status", "return (vendor_calls != 102) - status"
+    wanted = program.run(program.enter(x))
+    assert vendor_answers(tmp_path, VENDOR_LINEAR, 102, program, x) == wanted.tobytes()
+
+
+CONV_HOOKS = """\
+#include <stdint.h>
+int vendor_convolve(const int8_t *x, int8_t *y, const int8_t *weight,
+                    const int32_t *bias, const int32_t *multiplier,
+                    const int8_t *exponent, const int *sizes);
+#define NET_CONV(c, x, y) \\
+    (vendor_convolve((x), (y), (c)->affine.weight, (c)->affine.bias, \\
+        (c)->affine.multiplier, (c)->affine.exponent, (const int[]){ \\
+            (c)->groups, (c)->window.channels, (c)->affine.rows, \\
+            (c)->window.height, (c)->window.width, \\
+            (c)->window.out_height, (c)->window.out_width, \\
+            (c)->window.rows, (c)->window.columns, \\
+            (c)->window.stride_rows, (c)->window.stride_columns, \\
+            (c)->window.dilation_rows, (c)->window.dilation_columns, \\
+            (c)->window.top, (c)->window.left, (c)->window.border, \\
+            (c)->affine.zero, (c)->affine.low, (c)->affine.high}) == 0)
+"""
+
+VENDOR_CONV = """\
+#include <math.h>
+#include "hooks.h"
+
+/* The definition of a convolution, in 64 bits; groups it leaves to others. */
+int vendor_calls;
+int vendor_convolve(const int8_t *x, int8_t *y, const int8_t *weight,
+                    const int32_t *bias, const int32_t *multiplier,
+                    const int8_t *exponent, const int *s)
+{
+    const int channels = s[1], height = s[3], width = s[4];
+    ++vendor_calls;
+    if (s[0] != 1) return 1;
+    for (int o = 0; o < s[2]; ++o)
+        for (int p = 0; p < s[5]; ++p)
+            for (int q = 0; q < s[6]; ++q) {
+                const int8_t *w = &weight[o * channels * s[7] * s[8]];
+                int64_t sum = bias[o];
+                for (int c = 0; c < channels; ++c)
+                    for (int i = 0; i < s[7]; ++i)
+                        for (int j = 0; j < s[8]; ++j, ++w) {
+                            const int row = p * s[9] + i * s[11] - s[13];
+                            const int column = q * s[10] + j * s[12] - s[14];
+                            const int in = row >= 0 && row < height && column >= 0 &&
+                                           column < width;
+                            const int at = (c * height + row) * width + column;
+                            sum += (int64_t)*w * (in ? x[at] : s[15]);
+                        }
+                const int e = exponent[o];
+                sum = sum * ((e > 0) ? 1 << e : 1) * multiplier[o];
+                const double scaled =
+                    ldexp(floor(ldexp((double)sum, -31) + 0.5), (e < 0) ? e : 0);
+                const double level = s[16] + ((scaled < 0) ? ceil(scaled - 0.5)
+                                                           : floor(scaled + 0.5));
+                y[(o * s[5] + p) * s[6] + q] =
+                    (int8_t)((level < s[17]) ? s[17] : (level > s[18]) ? s[18] : level);
+            }
+    return 0;
+}
+"""
+
+
+def test_a_vendors_kernel_takes_dense_convolutions(tmp_path):
+    compilers.need(HOST_INSTALL, "gcc")
+    layers = (
+        nn.Conv2d(3, 4, (3, 2), stride=(1, 2), padding=[[2, 1], [0, 1]]),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 2, dilation=2, groups=2),
+        nn.Conv2d(6, 5, 3, padding=1),
+    )
+    net = nn.Network(nn.Sequential(*layers, nn.Flatten()), (3, 6, 9), seed=0)
+    rng = np.random.default_rng(0)
+    net.set_masks({"3.weight": rng.random((5, 6, 3, 3)) < 0.1})
+    x = rng.normal(size=(20, 3, 6, 9)).astype(np.float32) + 1  # zero is no middle level
+    program = c99.write(quantize(net, x), tmp_path).program
+    chosen = [layer.chosen.encoding for layer in program.layers.values()]
+    assert chosen == ["dense", "dense", "delta8"]
+    (tmp_path / "hooks.h").write_text(CONV_HOOKS)
+    wanted = program.run(program.enter(x))
+    assert vendor_answers(tmp_path, VENDOR_CONV, 42, program, x) == wanted.tobytes()
+
+
+def vendor_answers(folder, kernel, calls, program, x):
+    """Bytes of the answers, if the vendor's kernel is asked so many times."""
+    main = compilers.HOST_MAIN.replace(
+        "return -status", f"return (vendor_calls != {calls}) - status"
     ).replace('#include "net.h"', '#include "net.h"\nextern int vendor_calls;')
-    (tmp_path / "vendor.c").write_text(VENDOR_MAIN_INT8)
-    words = f"-I{tmp_path}", '-DNET_HOOKS="hooks.h"', tmp_path / "vendor.c", "-lm"
-    (tmp_path / "main.c").write_text(calls)
-    sources = tmp_path / "net.c", tmp_path / "main.c"
-    compilers.run("gcc", "-std=c99", *sources, *words, "-o", tmp_path / "net")
-    inside = program.enter(x)
-    wanted = program.run(inside)
-    found = compilers.answers(tmp_path / "net", inside, wanted.shape[1])
-    assert found.tobytes() == wanted.tobytes()
+    (folder / "vendor.c").write_text(kernel)
+    words = f"-I{folder}", '-DNET_HOOKS="hooks.h"', folder / "vendor.c", "-lm"
+    built = compilers.build(folder, "gcc", "-O1", *words, main=main)
+    return compilers.run(built, stdin=program.enter(x).tobytes())
 
 
 # Weights in a file of their own.

@@ -108,9 +108,12 @@ class Steps:
             self._constant("affine_t", ident, fields)
             self.calls.append(f"{self._linear(layer)}(&{ident}, {x}, {y});")
             return
-        lanes = str(seen.lanes)
+        lanes, kernel = str(seen.lanes), f"conv_{encoding}"
         self._rows(layer, lanes)
         self.library.use("conv", ENCODING=encoding, LANES=lanes)
+        if encoding == "dense":
+            self.library.use("conv_asked", LANES=lanes)
+            kernel = "conv_asked"
         channels = step.plane[0] // step.groups
         border = self.target.levels(step.xs[0]).zero if self.target.integer else "0.0F"
         conv: dict[str, object] = {
@@ -124,7 +127,7 @@ class Steps:
         }
         self._constant("conv_t", ident, conv)
         work = self.target.work(step)
-        self.calls.append(f"conv_{encoding}_{lanes}(&{ident}, {x}, {y}, {work});")
+        self.calls.append(f"{kernel}_{lanes}(&{ident}, {x}, {y}, {work});")
 
     def _rows(self, layer: Layer, lanes: str) -> None:
         """The kernel that multiplies with the rows of a layer."""

@@ -1,6 +1,6 @@
 /* dense: every weight, row after row. */
-APART_LANES static const value_t *run_dense_LANES(uint_fast16_t n, const value_t *weight,
-                                                  const value_t *x, sum_t *sums TABLE_LANES)
+APART_LANES static void run_dense_LANES(uint_fast16_t n TABLE_LANES, const value_t *weight,
+                                        const value_t *x, sum_t *sums)
 {
     START_LANES;
     do {
@@ -8,7 +8,6 @@ APART_LANES static const value_t *run_dense_LANES(uint_fast16_t n, const value_t
         ++weight;
     } while (--n > 0U);
     STOP_LANES;
-    return weight;
 }
 
 static void rows_dense_LANES(const affine_t *a, const cursor_t *at, cursor_t *end,
@@ -18,7 +17,8 @@ static void rows_dense_LANES(const affine_t *a, const cursor_t *at, cursor_t *en
     const uint_fast16_t last = at->row + a->rows;
     for (uint_fast16_t row = at->row; row < last; ++row) {
         FILL_LANES(READ_SUM(&a->bias[row]));
-        weight = run_dense_LANES(a->columns, weight, x, sums PASS_LANES);
+        run_dense_LANES(a->columns PASS_LANES, weight, x, sums);
+        weight += a->columns;
         GIVE_LANES;
     }
     end->weight = weight;
