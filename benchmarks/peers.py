@@ -49,27 +49,45 @@ def torch() -> Any:
 
 
 def dense(weight: np.ndarray, x: np.ndarray) -> dict[str, Call]:
-    """Dense products ``weight @ x``, samples as columns."""
-    x = np.ascontiguousarray(x)
-    out = np.empty((len(weight), x.shape[1]), weight.dtype)
+    """Dense products ``weight @ x``; samples are columns, in memory rows or columns.
+
+    Answers lie in memory as the samples do; both orders are alike to BLAS.
+    """
+    out = np.empty_like(x, shape=(len(weight), x.shape[1]))
     calls: dict[str, Call] = {"numpy": lambda: np.matmul(weight, x, out=out)}
     if (t := torch()) is not None:
-        w, columns, made = map(t.from_numpy, (weight, x, out.copy()))
+        w, columns, made = map(t.from_numpy, (weight, x, out.copy("K")))
         calls["torch"] = lambda: t.mm(w, columns, out=made)
     return calls
 
 
 def sparse(matrix: Any, x: np.ndarray) -> dict[str, Call]:
-    """Products of a scipy `csr_array` with columns, by whoever is there."""
-    x = np.ascontiguousarray(x)
-    calls: dict[str, Call] = {"scipy csr": lambda: matrix @ x}
+    """Products of a scipy `csr_array`, by whoever is there; memory as for `dense`.
+
+    All of them want samples that are columns in memory too. Others are turned, and the
+    answer back: by scipy and torch themselves, and for MKL by NumPy, which is faster
+    than what MKL has for it and than its product in column-major order.
+    """
+    turned = not x.flags.c_contiguous
+    calls: dict[str, Call] = {
+        "scipy csr": (lambda: (matrix @ x).T.copy().T) if turned else lambda: matrix @ x
+    }
     if (t := torch()) is not None:
         parts = (matrix.indptr, matrix.indices, matrix.data)
         w = t.sparse_csr_tensor(*map(t.from_numpy, parts), size=matrix.shape)
         columns = t.from_numpy(x)
-        calls["torch csr"] = lambda: w @ columns
+        calls["torch csr"] = (
+            (lambda: (w @ columns).T.contiguous().T) if turned else lambda: w @ columns
+        )
     if _mkl_path() is not None:
-        calls["mkl inspector-executor"] = inspector_executor(matrix, x)
+        given = np.ascontiguousarray(x)
+        multiply = inspector_executor(matrix, given)
+
+        def turning() -> np.ndarray:
+            given[...] = x
+            return multiply().T.copy().T
+
+        calls["mkl inspector-executor"] = turning if turned else multiply
     return calls
 
 
@@ -127,25 +145,17 @@ def inspector_executor(matrix: Any, x: np.ndarray) -> Call:
         lib.mkl_sparse_set_mv_hint(handle, 10, kind, 1000)
     checked(lib.mkl_sparse_optimize(handle))
     one, none = ctypes.c_float(1), ctypes.c_float(0)
-    kept = (indptr, indices, data)
+    seen, made = place(x), place(out)
+    kept = (indptr, indices, data, x)
+    if batch > 1:
+        product = lib.mkl_sparse_s_mm
+        given = (10, one, handle, kind, 101, seen, batch, batch, none, made, batch)
+    else:
+        product = lib.mkl_sparse_s_mv
+        given = (10, one, handle, kind, seen, none, made)
 
     def call() -> np.ndarray:
-        if batch > 1:
-            lib.mkl_sparse_s_mm(
-                10,
-                one,
-                handle,
-                kind,
-                101,
-                place(x),
-                batch,
-                batch,
-                none,
-                place(out),
-                batch,
-            )
-        else:
-            lib.mkl_sparse_s_mv(10, one, handle, kind, place(x), none, place(out))
+        product(*given)
         assert kept, "MKL reads these arrays where they lie"
         return out
 

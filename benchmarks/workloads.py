@@ -68,7 +68,10 @@ def linear(
             for batch in scope.batch(1, 16, 128):
                 x = _columns((inside, batch), rng)
                 ours = _forward(layer, x, sparse)
-                calls = peers.dense(weight, x) | peers.sparse(layer.matrix(), x)
+                given = np.ascontiguousarray(x)
+                if _planned(layer, batch):  # the same job: samples are rows in memory
+                    given = np.asfortranarray(x)
+                calls = peers.dense(weight, given) | peers.sparse(layer.matrix(), given)
                 _check(ours(), weight @ x, calls)
                 yield from _rows(
                     "linear",
@@ -104,7 +107,8 @@ def blocks(scope: Scope) -> Iterator[Row]:
                 nn.Linear(size, size, bias=False), sparsity, rng, (height, 1)
             )
             weight, x = layer.weights()["weight"], _columns((size, batch), rng)
-            ours, calls = _forward(layer, x, sparse), peers.dense(weight, x)
+            ours = _forward(layer, x, sparse)
+            calls = peers.dense(weight, np.ascontiguousarray(x))
             _check(ours(), weight @ x, calls)
             flops = 2.0 * layer.pattern.stored * batch
             yield from _rows(
@@ -406,7 +410,8 @@ def break_even(scope: Scope) -> Iterator[Row]:
             dense = nn.Linear(size, size, bias=False)
             layer = _pruned(dense, sparsity, rng, block)
             weight, x = layer.weights()["weight"], _columns((size, batch), rng)
-            ours, calls = _forward(layer, x, sparse), peers.dense(weight, x)
+            ours = _forward(layer, x, sparse)
+            calls = peers.dense(weight, np.ascontiguousarray(x))
             _check(ours(), weight @ x, calls)
             flops = 2.0 * layer.pattern.stored * batch
             yield from _rows(
@@ -494,17 +499,23 @@ def _columns(shape, rng):
     return x
 
 
-def _forward(layer, x, sparse):
-    """What a user calls: the layer; or a plan, where the call itself is what costs.
+def _planned(layer, batch):
+    """Whether a user had better compile a plan: where the call itself is what costs.
 
     That is for one sample, and for a few if hardly anything is stored.
     """
+    few = layer.pattern.stored < 0.02 * layer.pattern.shape[0] * layer.pattern.shape[1]
+    return batch <= (16 if few else 1)
+
+
+def _forward(layer, x, sparse):
+    """What a user calls: the layer, or a plan, which takes samples as rows."""
     import numpy as np
 
     from minprune import nn
 
-    batch, few = x.shape[-1], layer.pattern.stored < 0.02 * np.prod(layer.logical_shape)
-    if batch > (16 if few else 1):
+    batch = x.shape[-1]
+    if not _planned(layer, batch):
         return lambda: layer.forward(x)
     plan = sparse.compile(nn.Network(nn.Sequential(layer), x.shape[:-1]), batch)
     raw = np.ascontiguousarray(np.moveaxis(x, -1, 0))

@@ -6,6 +6,7 @@ the network as it was.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -39,13 +40,13 @@ class Plan:
         self.batch, self.dtype = batch, net.dtype
         self.input_size = int(np.prod(net.input_shape))
         self.output_shape = net.output_shape
-        self._arrays = Planner(net, batch).arrays()
-        self._run: Callable[..., None] = table.run
+        arrays = Planner(net, batch).arrays()
+        self._run: Callable[..., None] = partial(table.run, *arrays)
         self._out = np.zeros((batch, *net.output_shape), self.dtype)
         self._full = (self._out, self._out.reshape(-1))
         self._shape = (batch, *net.input_shape)
-        self.operations = len(self._arrays[0])
-        self.memory_bytes = sum(a.nbytes for a in (*self._arrays, self._out))
+        self.operations = len(arrays[0])
+        self.memory_bytes = sum(a.nbytes for a in (*arrays, self._out))
 
     def __call__(self, x: AnyArray, out: FloatArray | None = None) -> FloatArray:
         """Outputs for raw samples, batch first.
@@ -66,7 +67,7 @@ class Plan:
         ready = isinstance(x, np.ndarray) and x.dtype == self.dtype and x.flags.carray
         if ready and out is None and x.shape == self._shape:  # nothing left to check
             made, written = self._full
-            self._run(*self._arrays, x.reshape(-1), written, self.batch)
+            self._run(x.reshape(-1), written, self.batch)
             return made
         if not ready:
             x = np.require(x, self.dtype, ["C", "ALIGNED", "WRITEABLE"])
@@ -93,17 +94,12 @@ class Plan:
             )
         flat, written = x.reshape(-1), out.reshape(-1)
         if 0 < count <= self.batch:
-            self._run(*self._arrays, flat, written, count)
+            self._run(flat, written, count)
             return out
         size = written.size // max(count, 1)
         for first in range(0, count, self.batch):
             samples = min(self.batch, count - first)
-            self._run(
-                *self._arrays,
-                flat[first * self.input_size :],
-                written[first * size :],
-                samples,
-            )
+            self._run(flat[first * self.input_size :], written[first * size :], samples)
         return out
 
 
@@ -152,7 +148,7 @@ def compile(
     >>> bool(np.allclose(run(x), net(x), atol=1e-6))
     True
     >>> run.operations, run.memory_bytes
-    (3, 2254)
+    (3, 2190)
     """
     batch = positive_int("compile", "batch", batch)
     if batch > TILE:

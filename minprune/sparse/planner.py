@@ -77,7 +77,8 @@ class Planner:
         view = self.place(*_planes(shape))
         scale = np.broadcast_to(net.scale, shape).reshape(-1)
         offset = np.broadcast_to(net.offset, shape).reshape(-1)
-        both = self.keep(np.concatenate((scale, offset)))
+        plain = (scale == 1).all() and (offset == 0).all()
+        both = -1 if plain else self.keep(np.concatenate((scale, offset)))
         size = int(np.prod(shape))
         self.add(
             self.program.enter, self.program.Enter(view.at, size, self.lanes, both)

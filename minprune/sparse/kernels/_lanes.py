@@ -82,6 +82,11 @@ def narrow_strip(like: AnyArray) -> Lanes:
     return Lanes(min(LANE, 2 * register_bytes() // like.itemsize), like.dtype)
 
 
+def square_strip(like: AnyArray) -> Lanes:
+    """Four lanes: a side of what `turned` turns."""
+    return Lanes(4, like.dtype)
+
+
 def width(lanes: Lanes) -> int:
     """How many numbers a strip holds."""
     return lanes.width
@@ -147,6 +152,11 @@ def between(y: AnyArray, most: AnyArray, a: AnyArray) -> AnyArray:
     A NaN for `most` sets no limit.
     """
     return np.where((y > 0) & ~(y >= most), a, a.dtype.type(0))
+
+
+def turned(a: AnyArray, b: AnyArray, c: AnyArray, d: AnyArray) -> tuple[AnyArray, ...]:
+    """The columns of a square of four by four, whose rows these are."""
+    return tuple(np.stack((a, b, c, d), axis=1))
 
 
 def dot(a: AnyArray, b: AnyArray) -> Any:
@@ -385,6 +395,22 @@ def _between(_: Any, y: Any, most: Any, a: Any) -> Any:
     return a(y, most, a), code
 
 
+def _turned(_: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    four = types.UniTuple(a, 4)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def halves(one: Any, other: Any) -> list[Any]:
+            return [
+                _picked(builder, one, other, [n, n + 4, n + 1, n + 5]) for n in (0, 2)
+            ]
+
+        low, high = zip(halves(args[0], args[2]), halves(args[1], args[3]), strict=True)
+        columns = halves(*low) + halves(*high)
+        return context.make_tuple(builder, four, columns)
+
+    return four(a, b, c, d), code
+
+
 def _total(_: Any, a: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         strip, count = args[0], a.width
@@ -422,9 +448,13 @@ def _dot(_: Any, a: Any, b: Any) -> Any:
 def _part(builder: Any, strip: Any, first: int, count: int) -> Any:
     """So many lanes of a strip, from `first` on."""
     nothing = ir.Constant(strip.type, ir.Undefined)
-    kind = ir.VectorType(ir.IntType(32), count)
-    lanes = ir.Constant(kind, list(range(first, first + count)))
-    return builder.shuffle_vector(strip, nothing, lanes)
+    return _picked(builder, strip, nothing, list(range(first, first + count)))
+
+
+def _picked(builder: Any, one: Any, other: Any, lanes: list[int]) -> Any:
+    """These lanes of two strips, those of the second counted on from the first."""
+    kind = ir.VectorType(ir.IntType(32), len(lanes))
+    return builder.shuffle_vector(one, other, ir.Constant(kind, lanes))
 
 
 def _widened(builder: Any, x: Any, address: Any) -> Any:
@@ -470,6 +500,7 @@ wide_strip = _either(wide_strip, _token(wide_strip))
 lane_strip = _either(lane_strip, _token(lane_strip))
 pair_strip = _either(pair_strip, _token(pair_strip))
 narrow_strip = _either(narrow_strip, _token(narrow_strip))
+square_strip = _either(square_strip, _token(square_strip))
 width = _either(width, _width)
 load = _either(load, _load)
 store = _either(store, _store)
@@ -483,6 +514,7 @@ total = _either(total, _total)
 item = _either(item, _item)
 put = _either(put, _put)
 between = _either(between, _between)
+turned = _either(turned, _turned)
 dot = _either(dot, _dot)
 larger = _either(larger, _extreme(">"))
 smaller = _either(smaller, _extreme("<"))

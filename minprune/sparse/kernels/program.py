@@ -22,14 +22,16 @@ from minprune.sparse.kernels._lanes import (
     put,
     smaller,
     splat,
+    square_strip,
     store,
+    turned,
     width,
 )
 from minprune.sparse.kernels.table import Memory
 
 
 class Enter(NamedTuple):
-    """Operands of `enter`; scales begin at `scale`, offsets behind them."""
+    """Operands of `enter`; scales begin at `scale`, offsets behind; -1 for neither."""
 
     y: int
     size: int
@@ -41,27 +43,21 @@ class Enter(NamedTuple):
 def enter(
     at: IntArray, memory: Memory, x: FloatArray, y: FloatArray, samples: int
 ) -> None:
-    """y[f lanes + n] = x[n, f] scale[f] + offset[f]; zero in the lanes behind.
-
-    Sixteen features are taken at a time, so that what is written stays near.
-    """
+    """y[f lanes + n] = x[n, f] scale[f] + offset[f]; zero in the lanes behind."""
     made, size, lanes, scale = at[0], at[1], at[2], at[3]
-    constants = memory.constants
-    if lanes == 1:
-        for f in range(size):
-            number = item(x, f) * item(constants, scale + f)
-            put(y, made + f, number + item(constants, scale + size + f))
+    _turn(x, 0, 1, size, y, made, lanes, 1, size, samples)
+    if scale < 0 and samples == lanes:
         return
-    for first in range(0, size, 16):
-        last = min(first + 16, size)
-        for n in range(samples):
-            for f in range(first, last):
-                number = item(x, n * size + f) * item(constants, scale + f)
-                number += item(constants, scale + size + f)
-                put(y, made + f * lanes + n, number)
-        for f in range(first, last):
-            for n in range(samples, lanes):
-                put(y, made + f * lanes + n, x.dtype.type(0))
+    constants = memory.constants
+    for f in range(size):
+        row = made + f * lanes
+        if scale >= 0:
+            by = item(constants, scale + f)
+            plus = item(constants, scale + size + f)
+            for n in range(row, row + samples):
+                put(y, n, item(y, n) * by + plus)
+        for n in range(row + samples, row + lanes):
+            put(y, n, x.dtype.type(0))
 
 
 class Leave(NamedTuple):
@@ -76,12 +72,49 @@ class Leave(NamedTuple):
 def leave(
     at: IntArray, memory: Memory, x: FloatArray, y: FloatArray, samples: int
 ) -> None:
-    """y[n, f] = x[f lanes + n]; sixteen features at a time, as `enter`."""
+    """y[n, f] = x[f lanes + n]."""
     seen, size, lanes = at[0], at[1], at[2]
-    for first in range(0, size, 16):
-        for n in range(samples):
-            for f in range(first, min(first + 16, size)):
-                put(y, n * size + f, item(x, seen + f * lanes + n))
+    _turn(x, seen, lanes, 1, y, 0, 1, size, size, samples)
+
+
+@kernel
+def _turn(
+    x: FloatArray,
+    seen: int,
+    x_feature: int,
+    x_sample: int,
+    y: FloatArray,
+    made: int,
+    y_feature: int,
+    y_sample: int,
+    features: int,
+    samples: int,
+) -> None:
+    """Copy from samples as rows to samples as columns, or back: squares are turned.
+
+    Steps are from a feature to the next and from a sample to the next; one of the two
+    is 1, in x and in y. Sixteen features of four samples are taken at a time: whole
+    lines of the cache, and few that compete for one place in it.
+    """
+    side, x_row, y_row = square_strip(x), x_feature * x_sample, y_feature * y_sample
+    wide, high = features - features % 4, samples - samples % 4
+    for first in range(0, wide, 16):
+        for n in range(0, high, 4):
+            for f in range(first, min(first + 16, wide), 4):
+                near = seen + f * x_feature + n * x_sample
+                a, b = load(side, x, near), load(side, x, near + x_row)
+                near += 2 * x_row
+                c, d = load(side, x, near), load(side, x, near + x_row)
+                a, b, c, d = turned(a, b, c, d)
+                to = made + f * y_feature + n * y_sample
+                store(y, to, a)
+                store(y, to + y_row, b)
+                store(y, to + 2 * y_row, c)
+                store(y, to + 3 * y_row, d)
+    for n in range(samples):  # and what is left of them, one by one
+        for f in range(wide if n < high else 0, features):
+            number = item(x, seen + f * x_feature + n * x_sample)
+            put(y, made + f * y_feature + n * y_sample, number)
 
 
 class Move(NamedTuple):
