@@ -40,8 +40,9 @@ class Plan:
         self.batch, self.dtype = batch, net.dtype
         self.input_size = int(np.prod(net.input_shape))
         self.output_shape = net.output_shape
+        run: Callable[..., None] = table.run
         arrays = Planner(net, batch).arrays()
-        self._run: Callable[..., None] = partial(table.run, *arrays)
+        self._run = partial(run, *arrays)
         self._out = np.zeros((batch, *net.output_shape), self.dtype)
         self._full = (self._out, self._out.reshape(-1))
         self._shape = (batch, *net.input_shape)
