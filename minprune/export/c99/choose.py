@@ -34,30 +34,34 @@ COST = {
     ("nm16", 1): (6.0, 8.5, 32.0),
     ("bitmask", 1): (1.0, 8.5, 30.0),
     ("delta4", 1): (7.0, 9.0, 36.0),
-    ("block", 1): (3.2, 3.7, 35.0),
+    ("column", 1): (0.0, 6.5, 41.5),
+    ("block", 1): (2.9, 6.3, 29.0),
     ("dense", 4): (13.0, 0.0, 160.0),
     ("seg8", 4): (19.0, 20.0, 169.0),
     ("nm16", 4): (19.5, 10.5, 155.0),
     ("bitmask", 4): (14.0, 7.0, 146.0),
     ("delta4", 4): (22.5, 10.5, 154.0),
     ("delta8", 4): (13.0, 0.0, 160.0),
-    ("block", 4): (11.0, 12.0, 150.0),
+    ("column", 4): (0.0, 18.5, 176.0),
+    ("block", 4): (10.8, 16.5, 147.0),
     ("dense", 8): (22.0, 0.0, 280.0),
     ("seg8", 8): (30.0, 20.0, 287.0),
     ("nm16", 8): (34.0, 10.5, 269.0),
     ("bitmask", 8): (29.0, 7.0, 261.0),
     ("delta4", 8): (35.5, 8.5, 254.0),
     ("delta8", 8): (22.0, 0.0, 276.0),
-    ("block", 8): (22.0, 12.0, 280.0),
+    ("column", 8): (0.0, 33.0, 267.0),
+    ("block", 8): (20.0, 23.0, 268.0),
 }
-"""Instructions for a weight, a part and a row, with one, four and eight lanes. Fitted
-to counts like those of `benchmarks/device.py`, for layers of 8 to 60 rows, 0 to 95 %
-pruned, which the fit meets within 5 %; blocks, of 1 to 16 columns, within 12 % for
-linear layers and 25 % for convolutions. Laying out the strips of a convolution, the
+"""Instructions for a weight, a part and a row, with one, four and eight lanes; columns
+are blocks of one column. Fitted to counts like those of `benchmarks/device.py`, for
+layers of 8 to 60 rows, 0 to 95 % pruned, which the fit meets within 5 %; blocks within
+10 % for convolutions and 20 % for linear layers, where it depends on the shape of the
+block which registers the compiler finds. Laying out the strips of a convolution, the
 same for every encoding, is left out."""
 
 ERROR = 0.05
-"""Share by which an estimate may be off."""
+"""Share by which most estimates may be off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ def candidates(
             table = 2 * kept.shape[1]
         if encoding.fits(seen):
             weights, parts = _work(encoding, seen)
-            per = COST[encoding.family, lanes]
+            per = COST[_family(encoding), lanes]
             each = per[0] * weights + per[1] * parts + per[2] * len(kept)
             size = encoding.bytes(seen, itemsize) + table
             found.append(Candidate(encoding.name, size, round(times * each)))
@@ -135,6 +139,12 @@ def choose(found: list[Candidate], objective: str) -> Candidate:
         most = (1 + ERROR) * min(c.instructions for c in found)
         found = [c for c in found if c.instructions <= most]
     return min(found, key=lambda c: (c.bytes, c.instructions))
+
+
+def _family(encoding: Encoding) -> str:
+    """The first half of its key in `COST`."""
+    column = isinstance(encoding, Block) and encoding.wide == 1
+    return "column" if column else encoding.family
 
 
 def _work(encoding: Encoding, kept: AnyArray) -> tuple[int, int]:
