@@ -1,6 +1,7 @@
 """Options that several commands share, and how their values are read."""
 
 import argparse
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ if TYPE_CHECKING:
     from minprune.cli._show import Progress
     from minprune.data import Dataset
     from minprune.metrics import Count
-    from minprune.nn import Epoch
+    from minprune.nn import Checkpoint, Epoch
     from minprune.nn.network import Network
     from minprune.quantize import QuantizedNetwork
 
@@ -26,6 +27,31 @@ def training(parser: argparse.ArgumentParser, epochs: int) -> None:
     parser.add_argument(
         "--lr", type=float, default=2e-3, help="learning rate of Adam (0.002)"
     )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="save the training here while it goes; the same command goes on from it",
+    )
+
+
+def checkpoint(args: argparse.Namespace) -> "Checkpoint | None":
+    """Where the training of a command saves itself, if it is to.
+
+    What the command was told stands in its note, so that another one is refused.
+    """
+    from minprune import nn
+
+    path = args.checkpoint
+    if path is None:
+        return None
+    writable(path)
+    own = ("checkpoint", "output", "json", "run", "unsaid")
+    said = {k: v for k, v in vars(args).items() if k not in own and v is not None}
+    if said.get("plan"):
+        said["plan"] = f"{zlib.crc32(Path(args.plan).read_bytes()):08x}"
+    if Path(path).absolute() == Path(args.output).absolute():
+        raise ValueError(f"--checkpoint and --output are both {path}; expected two")
+    return nn.Checkpoint(path, note=" ".join(f"{k}={v}" for k, v in said.items()))
 
 
 def counted(net: "Network | QuantizedNetwork") -> "Count":

@@ -10,6 +10,9 @@ Found = dict[str, Any]
 Way = Callable[[Any, Any, argparse.Namespace, Any], tuple[Any, Found]]
 
 
+GOALS = ("sparsity", "max_drop", "max_bytes", "max_macs")
+"""Options that say how far to prune."""
+
 OF_WEIGHTS = ("block", "keep", "group")
 OF_CHANNELS = ("cost", "min_keep", "multiple_of")
 """Options of one side only."""
@@ -17,14 +20,29 @@ OF_CHANNELS = ("cost", "min_keep", "multiple_of")
 
 def way(args: argparse.Namespace) -> Way:
     """The function that prunes as the options say; ValueError if they contradict."""
+    if args.plan is not None:
+        _stands_alone(args)
+        return planned
+    for name, value in args.unsaid.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
     whole = args.granularity in ("filter", "channel")
     args.scope = args.scope or ("layer" if whole else "network")
     _fits(args, whole)
-    if args.plan is not None:
-        return planned
     if _limited(args):
         return until
     return without_channels if whole else without_weights
+
+
+def _stands_alone(args: argparse.Namespace) -> None:
+    """Refuse options that say what a plan says; a seed goes before the plan's own."""
+    said = (*GOALS, *(name for name in args.unsaid if name != "seed"))
+    for name in said:
+        if getattr(args, name) is not None:
+            raise ValueError(
+                f"--{name.replace('_', '-')} does not go with --plan, which says how "
+                f"to prune and train; write it into {args.plan}"
+            )
 
 
 def _limited(args: argparse.Namespace) -> bool:
@@ -38,13 +56,14 @@ def _fits(args: argparse.Namespace, whole: bool) -> None:
     goals = {
         "--sparsity": args.sparsity is not None,
         "--max-drop, --max-bytes or --max-macs": _limited(args),
-        "--plan": args.plan is not None,
     }
     given = [name for name, there in goals.items() if there]
     if len(given) > 1:
         raise ValueError(f"{given[0]} does not go with {given[1]}; give one of them")
     if not given and args.granularity != "nm":
-        raise ValueError(f"how far to prune is not said; give {', '.join(goals)}")
+        raise ValueError(
+            f"how far to prune is not said; give {', '.join(goals)}, or --plan"
+        )
     if _limited(args) and (whole or args.schedule != "oneshot"):
         raise ValueError(
             f"{given[0]} prunes weights in turns of its own; it does not go with "
@@ -144,12 +163,14 @@ def planned(
     from dataclasses import asdict
 
     from minprune import prune
+    from minprune.cli._options import checkpoint
 
     net, records = prune.Plan.read(args.plan).run(
         net,
         data,
         progress=lambda record: show(f"done: {record.stage}"),
-        seed=args.seed,
+        checkpoint=checkpoint(args),
+        **({} if args.seed is None else {"seed": args.seed}),
     )
     return net, {"stages": [asdict(record) for record in records]}
 
@@ -169,13 +190,14 @@ def _how(args: argparse.Namespace) -> dict[str, Any]:
 def _training(args: argparse.Namespace, show: Any) -> dict[str, Any]:
     """Keyword arguments of whatever trains."""
     from minprune import nn
-    from minprune.cli._options import epoch_line
+    from minprune.cli._options import checkpoint, epoch_line
 
     return {
         "epochs": args.epochs,
         "batch_size": args.batch_size,
         "optimizer": nn.Adam(args.lr),
         "rate": nn.rates.cosine,
+        "checkpoint": checkpoint(args),
         "seed": args.seed,
         "progress": epoch_line(show, "pruning and recovering", args.epochs),
     }

@@ -8,6 +8,12 @@ EXAMPLE = (
     "minprune prune dense.safetensors --data digits --criterion magnitude "
     "--sparsity 0.9 -o pruned.safetensors"
 )
+OF_A_PLAN = (
+    *("criterion", "scope", "schedule", "granularity", "block", "keep", "group"),
+    *("masked", "cost", "min_keep", "multiple_of", "epochs", "batch_size", "lr"),
+    "seed",
+)
+"""Options whose defaults do not hold with `--plan`, which says these things itself."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -74,9 +80,14 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-macs", type=int, help="... until it does this little")
     parser.add_argument(
-        "--plan", metavar="FILE", help="instead of all these: stages from a TOML file"
+        "--plan",
+        metavar="FILE",
+        help="instead of all these, and of how to train: stages from a TOML file",
     )
     training(parser, 20)
+    # A plan says all of this itself: what was given has to be told from what was not.
+    unsaid = {name: parser.get_default(name) for name in OF_A_PLAN}
+    parser.set_defaults(unsaid=unsaid, **dict.fromkeys(unsaid))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,11 +101,12 @@ def run(args: argparse.Namespace) -> int:
     from minprune.store import load_network
 
     writable(args.output)
+    pruned_by = way(args)
     net = load_network(args.net)
     found = fitting(net, args.data)
     before = metrics.summary(net, found)
     show = Progress()
-    pruned, more = way(args)(net, found, args, show)
+    pruned, more = pruned_by(net, found, args, show)
     pruned = sparse.compress(pruned)
     show.clear()
     minprune.save(pruned, args.output)

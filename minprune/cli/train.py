@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, save, report."""
     import minprune
     from minprune import data, metrics, nn
-    from minprune.cli._options import epoch_line, writable
+    from minprune.cli._options import checkpoint, epoch_line, writable
     from minprune.cli._show import Progress, as_json
     from minprune.cli._text import figures
 
@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
         batch_size=args.batch_size,
         optimizer=nn.Adam(args.lr),
         rate=nn.rates.cosine,
+        checkpoint=checkpoint(args),
         seed=args.seed,
         progress=epoch_line(show, f"training {args.model}", args.epochs),
     )

@@ -6,17 +6,20 @@ Random streams are derived from the seed and the step, so none is stored. One fi
 written whole or not at all; whoever is killed while writing finds the one before.
 """
 
+import hashlib
 import json
 import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+import numpy as np
 
 from minprune._check import AnyArray, positive_int
 from minprune.files import container
@@ -37,13 +40,25 @@ class Checkpoint:
         A run that finds this file goes on from it.
     every : int
         Steps from one save to the next; the end of the run is saved too.
+    note : str
+        What the run is, in the caller's words; a file that says otherwise is refused.
     """
 
     path: str | os.PathLike[str]
     every: int = 100
+    note: str = ""
 
     def __post_init__(self) -> None:
         positive_int("Checkpoint", "every", self.every)
+
+    def part(self, name: str) -> "Checkpoint":
+        """Where one training of several saves itself: a file of its own beside this.
+
+        >>> print(Checkpoint("run.ckpt").part("round3").path)
+        run.round3.ckpt
+        """
+        path = Path(self.path)
+        return replace(self, path=path.with_name(f"{path.stem}.{name}{path.suffix}"))
 
     def due(self, run: Run) -> bool:
         """Whether this step is to be saved."""
@@ -57,7 +72,7 @@ class Checkpoint:
             tensors |= _prefixed(f"procedure{index}", procedure.state())
         facts = {
             "format": FORMAT,
-            "identity": _identity(run, procedures),
+            "identity": self._identity(run, procedures),
             "threads": _threads(),
             "step": run.step,
             "epoch": run.epoch,
@@ -73,14 +88,15 @@ class Checkpoint:
         ------
         ValueError
             If the file is damaged, or was written by a run with another seed, other
-            lengths or other procedures.
+            lengths, other procedures, or another network to begin with.
         """
+        run.start = _fingerprint(run.net.state())
         if not Path(self.path).exists():
             return False
         tensors, metadata = container.read(self.path)
         try:
             facts = json.loads(metadata["run"])
-            known, asked = facts["identity"], _identity(run, procedures)
+            known, asked = facts["identity"], self._identity(run, procedures)
             for key, value in asked.items():
                 if known.get(key) != value:
                     raise ValueError(
@@ -109,6 +125,19 @@ class Checkpoint:
                 stacklevel=2,
             )
         return True
+
+    def _identity(self, run: Run, procedures: Sequence[Procedure]) -> dict[str, Any]:
+        """What two runs must share for one to go on with the other's state."""
+        return {
+            "note": self.note,
+            "seed": run.seed,
+            "epochs": run.epochs,
+            "batch_size": run.batch_size,
+            "samples": len(run.data.train),
+            "optimizer": repr(run.optimizer),
+            "procedures": [type(procedure).__name__ for procedure in procedures],
+            "network": run.start,
+        }
 
 
 @contextmanager
@@ -139,16 +168,21 @@ def interruptible() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _identity(run: Run, procedures: Sequence[Procedure]) -> dict[str, Any]:
-    """What two runs must share for one to go on with the other's state."""
-    return {
-        "seed": run.seed,
-        "epochs": run.epochs,
-        "batch_size": run.batch_size,
-        "samples": len(run.data.train),
-        "optimizer": repr(run.optimizer),
-        "procedures": [type(procedure).__name__ for procedure in procedures],
-    }
+def each(training: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Keyword arguments for one training of several, with a checkpoint of its own."""
+    own = dict(training)
+    if own.get("checkpoint") is not None:
+        own["checkpoint"] = own["checkpoint"].part(name)
+    return own
+
+
+def _fingerprint(arrays: Mapping[str, AnyArray]) -> str:
+    """A few letters that tell these arrays from others."""
+    seen = hashlib.sha256()
+    for name, array in arrays.items():
+        seen.update(f"{name} {array.dtype} {array.shape};".encode())
+        seen.update(np.ascontiguousarray(array).tobytes())
+    return seen.hexdigest()[:16]
 
 
 def _threads() -> dict[str, Any]:

@@ -45,6 +45,8 @@ class Run:
     """Factor of the optimizer's learning rate in the last step."""
     best: dict[str, AnyArray] = field(default_factory=dict)
     """State of the network after the best epoch, where it is asked for."""
+    start: str = ""
+    """By what a checkpoint knows the network that the run began with."""
 
     @property
     def steps(self) -> int:

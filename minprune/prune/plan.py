@@ -37,6 +37,7 @@ from minprune.data import Dataset
 from minprune.masks import AdaptiveThreshold
 from minprune.masks.count import Share, share
 from minprune.metrics import count
+from minprune.nn.checkpoint import each
 from minprune.nn.network import Network
 from minprune.nn.optim import Adam
 from minprune.nn.train import (
@@ -261,7 +262,8 @@ class Plan:
         progress : callable, optional
             Called with each finished stage.
         **training
-            As in `minprune.nn.train`; goes before what the plan says.
+            As in `minprune.nn.train`; goes before what the plan says. With a checkpoint
+            every stage has its own file.
 
         Returns
         -------
@@ -279,11 +281,12 @@ class Plan:
         self.rehearse(net, data, **given)
         net, records = net.copy(), []
         after = figures(net, data)
-        for stage in self.stages:
+        for number, stage in enumerate(self.stages, 1):
             start, before = time.perf_counter(), after
             net = _prepared(stage, net, data)
             procedures = [copy.deepcopy(one) for one in stage.procedures]
-            train(net, data, epochs=stage.epochs, procedures=procedures, **given)
+            own = each(given, f"stage{number}")
+            train(net, data, epochs=stage.epochs, procedures=procedures, **own)
             after = figures(net, data)
             seconds = time.perf_counter() - start
             records.append(Record(stage.name, before, after, seconds))

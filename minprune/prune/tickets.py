@@ -11,6 +11,7 @@ from minprune._check import AnyArray, one_of, positive_int
 from minprune._random import stream
 from minprune.data import Dataset
 from minprune.masks.count import Share, share
+from minprune.nn.checkpoint import each
 from minprune.nn.network import Network
 from minprune.nn.rates import Rate, constant
 from minprune.nn.train import Epoch, Procedure, Run, train
@@ -124,7 +125,7 @@ class Tickets:
         epochs : int
             Of the first training; at least `to`.
         rate, **training
-            As in `minprune.nn.train`.
+            As in `minprune.nn.train`; with a checkpoint every round has its own file.
         progress : callable, optional
             Called with each finished ticket.
 
@@ -142,7 +143,12 @@ class Tickets:
         start, trained = net.copy(), net.copy()
         procedures = [*training.pop("procedures", ()), keep]
         history = train(
-            trained, data, epochs=epochs, rate=rate, procedures=procedures, **training
+            trained,
+            data,
+            epochs=epochs,
+            rate=rate,
+            procedures=procedures,
+            **each(training, "round0"),
         )
         tickets = [Ticket(0, start, trained, history)]
         back = self.to if self.rewind == "weights" else 0
@@ -165,7 +171,7 @@ class Tickets:
                 epochs=epochs - back,
                 rate=_later(rate, back, epochs - back),
                 procedures=procedures[:-1],
-                **training,
+                **each(training, f"round{round}"),
             )
             tickets.append(Ticket(round, start, trained, history))
         if progress is not None:

@@ -9,6 +9,7 @@ from minprune._check import positive_int
 from minprune.data import Dataset
 from minprune.masks.count import Share, share
 from minprune.metrics import count
+from minprune.nn.checkpoint import each
 from minprune.nn.network import Network
 from minprune.nn.train import default_loss, evaluate
 from minprune.prune.cut import Cut, Options
@@ -164,7 +165,8 @@ class Until:
         progress : callable, optional
             Called with each finished attempt.
         **training
-            As in `minprune.nn.train`, for the recoveries.
+            As in `minprune.nn.train`, for the recoveries; with a checkpoint every turn
+            has its own file.
 
         Raises
         ------
@@ -189,7 +191,8 @@ class Until:
                 break
             candidate = best.copy()
             set_masks(candidate, self.cut.masks(candidate, data, asked, rising=True))
-            candidate = recover(candidate, data, epochs, **training)
+            own = each(training, f"turn{len(attempts) + 1}")
+            candidate = recover(candidate, data, epochs, **own)
             score = self._score(candidate, data)
             holds = floor is None or sense * score >= sense * floor
             size = count(compress(candidate))

@@ -78,3 +78,45 @@ def test_contradictions_are_refused_before_training(run, dense, tmp_path, words,
     assert status == 2
     assert says in err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--epochs", 20),
+        ("--batch-size", 64),
+        ("--lr", 0.002),
+        ("--criterion", "magnitude"),
+        ("--scope", "network"),
+        ("--granularity", "weight"),
+        ("--schedule", "oneshot"),
+        ("--masked",),
+        ("--sparsity", 0.5),
+        ("--max-drop", 1),
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_a_plan_says_is_not_said_again(run, dense, tmp_path, words):
+    """Not even in the words that would be the default."""
+    plan, out = tmp_path / "plan.toml", tmp_path / "small.safetensors"
+    plan.write_text(PLAN)
+    words = ("prune", dense, "--data", "digits", "--plan", plan, *words)
+    status, _, err = run(*words, "-o", out)
+    assert status == 2
+    assert f"{words[6]} does not go with --plan" in err
+    assert not out.exists()
+
+
+def test_a_seed_goes_before_that_of_a_plan_and_is_not_made_up(run, dense, tmp_path):
+    plan = tmp_path / "plan.toml"
+
+    def pruned(text, *words):
+        plan.write_text(text + PLAN)
+        out = tmp_path / "small.safetensors"
+        words = ("prune", dense, "--data", "digits", "--plan", plan, *words, "-o", out)
+        assert run(*words)[0] == 0
+        return out.read_bytes()
+
+    seven = "[training]\nseed = 7\n"
+    assert pruned("", "--seed", 7) == pruned(seven) != pruned("")
+    assert pruned(seven, "--seed", 0) == pruned("")

@@ -64,8 +64,8 @@ class Evolving(Procedure):
             nearest = f"frequency={self.last - 1}" if self.last > 1 else "end=2"
             raise ValueError(
                 f"{caller}: the first exchange is due at step {self.every}, but the "
-                f"pattern stays from step {self.last} on, so that nothing would evolve; "
-                f"the nearest that can be met is {nearest}"
+                f"pattern stays from step {self.last} on, so that nothing evolves; the "
+                f"nearest that can be met is {nearest}"
             )
 
     def layers(self, net: Network) -> dict[str, SparseLayer]:
