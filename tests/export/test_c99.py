@@ -2,13 +2,12 @@
 
 import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import minprune
-from minprune import data, nn
+from minprune import nn
 from minprune.export import c99, player, tiny
 from minprune.export.c99 import program as made
 from minprune.export.c99.encode import ENCODINGS
@@ -338,22 +337,3 @@ def test_a_layer_that_is_pruned_away_keeps_its_bias(tmp_path, dtype):
     found = compilers.answers(built, inside, 2)
     assert found.tobytes() == wanted.astype(inside.dtype).tobytes()
     np.testing.assert_allclose(program(x), net(x), atol=0.02)
-
-
-# The plainest use.
-
-
-def test_the_program_in_the_documentation_prints_the_class(tmp_path):
-    compilers.need(HOST_INSTALL, "gcc")
-    text = (Path(__file__).parents[2] / "docs" / "devices.md").read_text()
-    example = re.search(r"```c\n(.*?)```", text, re.DOTALL)[1]
-    assert len(example.splitlines()) <= 15
-    ds = data.load("digits")
-    net = nn.models.build("mlp", ds, seed=0, hidden=(16,))
-    nn.train(net, ds, epochs=2, optimizer=nn.Adam(1e-2), seed=0)
-    small = quantize(net, ds.train.x[:200])
-    c99.write(small, tmp_path)
-    built = compilers.build(tmp_path, "gcc", "-O2", main=example)
-    for sample, label in zip(ds.test.x[:5], small.predict(ds.test.x[:5]), strict=True):
-        stdin = " ".join(map(str, sample.ravel().tolist())).encode()
-        assert compilers.run(built, stdin=stdin) == b"%d\n" % label
