@@ -7,6 +7,8 @@ saved, and asking for one stream more never shifts another.
 
 import numpy as np
 
+from minprune._check import positive_int
+
 
 def stream(seed: int, *purpose: str | int) -> np.random.Generator:
     """The generator for one purpose.
@@ -25,7 +27,7 @@ def stream(seed: int, *purpose: str | int) -> np.random.Generator:
     >>> bool((a == b).all())
     True
     """
-    words = [seed]
+    words = [positive_int("stream", "seed", seed, minimum=0)]
     for part in purpose:
         if isinstance(part, str):
             text = part.encode()

@@ -147,7 +147,8 @@ def standardized(data: Dataset) -> Dataset:
     values = np.moveaxis(x, 1, 0).reshape(x.shape[1], -1).astype(np.float64)
     if lengths is not None:
         values = values[:, (np.arange(x.shape[2]) < lengths[:, None]).ravel()]
-    spread = values.std(axis=1)
+    # From the first value on, so that no rounding of a mean looks like a spread.
+    spread = (values - values[:, :1]).std(axis=1)
     scale = 1 / np.where(spread > 0, spread, 1)
     offset = -values.mean(axis=1) * scale
     axes = (-1,) + (1,) * (len(data.input_shape) - 1)

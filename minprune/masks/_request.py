@@ -19,6 +19,9 @@ Scope = Literal["layer", "network"] | Mapping[str, Iterable[str]]
 ALONE = "scores"
 """The name a single array goes by in messages."""
 
+WHOLE = 2**53
+"""Up to here float64 tells all whole numbers apart."""
+
 
 def arrays(caller: str, scores: FloatArray | Scores) -> dict[str, FloatArray]:
     """The scores by name, as floats; an error unless they are finite real numbers."""
@@ -36,9 +39,25 @@ def arrays(caller: str, scores: FloatArray | Scores) -> dict[str, FloatArray]:
                 f"{caller}: {name} has type {array.dtype}; expected real numbers, "
                 f"since scores are ranked"
             )
+        if array.dtype.kind == "f":
+            finite(caller, **{name: array})
+        elif ((array > WHOLE) | (array < -WHOLE)).any():
+            raise ValueError(
+                f"{caller}: {name} holds whole numbers beyond 2^53, which float64 "
+                f"cannot tell apart; expected smaller ones, since scores are ranked"
+            )
         read[name] = array if array.dtype.kind == "f" else array.astype(np.float64)
-        finite(caller, **{name: read[name]})
     return read
+
+
+def not_negative(caller: str, name: str, scores: FloatArray, why: str) -> None:
+    """Raise ValueError if a score is below zero, where `why` needs it not to be."""
+    if (scores < 0).any():
+        at = tuple(int(i) for i in np.argwhere(scores < 0)[0])
+        raise ValueError(
+            f"{caller}: {name} holds the score {scores[at]} at index {at}; {why} needs "
+            f"scores of 0 or more"
+        )
 
 
 def of(caller: str, what: str, given: Any, name: str) -> Any:

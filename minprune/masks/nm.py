@@ -76,7 +76,7 @@ def keep_of_group(
     short = _short("keep_of_group", size, group, remainder, f"axis {axis}")
     padding = [(0, 0)] * (last.ndim - 1) + [(0, -size % group)]
     grouped = np.pad(last, padding, constant_values=-np.inf)
-    grouped = grouped.reshape(*last.shape[:-1], -1, group)
+    grouped = grouped.reshape(*last.shape[:-1], -(-size // group), group)
     mask = np.ones(grouped.shape, np.bool_)
     goes = np.argsort(grouped, axis=-1, kind="stable")[..., : group - keep]
     np.put_along_axis(mask, goes, False, axis=-1)

@@ -263,6 +263,7 @@ def geometric(
     """
     left = 1 - share("geometric", rate, "rate")
     rounds = positive_int("geometric", "rounds", rounds, minimum=0)
+    begin = positive_int("geometric", "begin", begin, minimum=0)
     frequency = positive_int("geometric", "frequency", frequency)
 
     def ladder(low: Fraction, high: Fraction, t: Fraction) -> Fraction:

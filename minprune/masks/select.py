@@ -37,7 +37,7 @@ def lowest(scores: FloatArray, count: int) -> BoolArray:
     Raises
     ------
     ValueError
-        If `count` is negative or larger than the array.
+        If `count` is negative or larger than the array, or a score is NaN.
 
     Notes
     -----
@@ -57,6 +57,9 @@ def lowest(scores: FloatArray, count: int) -> BoolArray:
             f"lowest: count is {count}; expected at most {flat.size}, "
             f"the number of scores"
         )
+    if np.isnan(flat).any():
+        at = int(np.argmax(np.isnan(flat)))
+        raise ValueError(f"lowest: scores is NaN at flat index {at}; NaN has no rank")
     return _lowest([flat], count)[0].reshape(np.shape(scores))
 
 

@@ -4,7 +4,9 @@ Here the score decides how many stay: equal scores stay or go together, and a la
 vanish. `minprune.masks.select` is the form with exact counts.
 """
 
+import math
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any, overload
 
 import numpy as np
@@ -110,7 +112,8 @@ def _threshold(
     masks = {}
     for name, array in _request.arrays(caller, scores).items():
         cut = _request.of(caller, "value", value, name)
-        if not np.isfinite(cut):
-            raise ValueError(f"{caller}: value is {cut}; expected a finite number")
+        if not isinstance(cut, Real) or not math.isfinite(cut):
+            raise ValueError(f"{caller}: value is {cut!r}; expected a finite number")
+        cut = float(cut)
         masks[name] = np.asarray(keeps(array, cut), np.bool_)
     return masks if isinstance(scores, Mapping) else masks[ALONE]

@@ -260,6 +260,10 @@ def blocks(shape: Shape, block: tuple[int, int]) -> Units:
            [2, 2, 1]])
     """
     shape = _checked("blocks", shape, 2)
+    if not isinstance(block, tuple | list) or len(block) != 2:
+        raise TypeError(
+            f"blocks: block is {block!r}; expected (rows, columns), such as (4, 1)"
+        )
     high, wide = (positive_int("blocks", "block", side) for side in block)
     out, inside = shape[0], math.prod(shape[1:])
     across = -(-inside // wide)

@@ -76,6 +76,10 @@ class LeakyReLU(Activation):
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
         self.negative_slope = float(negative_slope)
+        if not np.isfinite(self.negative_slope):
+            raise ValueError(
+                f"LeakyReLU: negative_slope is {negative_slope}; expected a number"
+            )
 
     def arguments(self) -> dict[str, Any]:
         """See `Layer.arguments`."""

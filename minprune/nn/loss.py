@@ -8,6 +8,7 @@ times its gradient holds each sample's own gradient in a column. An empty batch 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -79,6 +80,7 @@ class CrossEntropy:
     ) -> tuple[float, FloatArray]:
         """Logits (classes, N) and labels (N,)."""
         classes, count = logits.shape
+        labels = _labels(labels, classes, count)
         if count == 0:
             return 0.0, np.zeros_like(logits)
         log_p, columns = log_softmax(logits), np.arange(count)
@@ -189,10 +191,10 @@ class Distillation:
     mixing: float = 0.9
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0 or not 0 <= self.mixing <= 1:
+        if not 0 < self.temperature < inf or not 0 <= self.mixing <= 1:
             raise ValueError(
                 f"Distillation: temperature is {self.temperature} and mixing "
-                f"{self.mixing}; expected above 0, and 0 to 1"
+                f"{self.mixing}; expected a number above 0, and 0 to 1"
             )
 
     def __call__(
@@ -261,6 +263,31 @@ class Tasks:
         return total, gradient
 
 
+def _labels(labels: AnyArray, classes: int, count: int) -> AnyArray:
+    """Labels that name a class of each column; -1 would name the last one unasked."""
+    labels = np.asarray(labels)
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"cross_entropy: labels came as an array of type {labels.dtype} and shape "
+            f"{labels.shape}; expected whole numbers of shape ({count},)"
+        )
+    if count and not (labels.min() >= 0 and labels.max() < classes):
+        raise ValueError(
+            f"cross_entropy: labels range from {labels.min()} to {labels.max()}; "
+            f"expected 0 to {classes - 1}, one for each of {classes} logits"
+        )
+    return labels
+
+
 def _columns(target: AnyArray, output: FloatArray) -> FloatArray:
-    """Targets as columns, in the type of the output."""
-    return np.moveaxis(np.asarray(target), 0, -1).astype(output.dtype)
+    """Targets as columns, in the type of the output; (N,) will do for one output."""
+    columns = np.moveaxis(np.atleast_1d(target), 0, -1)
+    if columns.ndim == 1 and len(output) == 1:
+        columns = columns[None]
+    if columns.shape != output.shape:
+        batch_first = (output.shape[-1], *output.shape[:-1])
+        raise ValueError(
+            f"loss: targets came with shape {np.shape(target)}; expected "
+            f"{batch_first}, one for each output of each sample"
+        )
+    return columns.astype(output.dtype)

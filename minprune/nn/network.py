@@ -19,6 +19,7 @@ from minprune._check import (
     FloatArray,
     IntArray,
     batch_array,
+    finite,
     one_of,
     positive_int,
 )
@@ -83,12 +84,17 @@ class Network:
         seed: int | None = None,
     ) -> None:
         self.root = root
+        if not isinstance(input_shape, tuple | list):
+            raise TypeError(
+                f"Network: input_shape is {input_shape!r}; expected a tuple, such as "
+                f"(64,) or (1, 8, 8)"
+            )
         self.input_shape = tuple(
             positive_int("Network", "input_shape", n) for n in input_shape
         )
         self.classes = tuple(classes)
-        self.scale = self._door(scale)
-        self.offset = self._door(offset)
+        self.scale = self._door("scale", scale)
+        self.offset = self._door("offset", offset)
         self.output_shape = root.output_shape(self.input_shape)
         if seed is not None:
             for name, layer in root.walk():
@@ -195,6 +201,23 @@ class Network:
             )
         return x.reshape(len(x), *self.input_shape)
 
+    @staticmethod
+    def _lengths(lengths: IntArray | None, count: int) -> IntArray | None:
+        """One true length for each sample; ValueError if they are something else."""
+        if lengths is None:
+            return None
+        lengths = np.asarray(lengths)
+        if lengths.shape != (count,) or (count and lengths.dtype.kind not in "iu"):
+            raise ValueError(
+                f"Network: lengths came as an array of type {lengths.dtype} and shape "
+                f"{lengths.shape}; expected whole numbers of shape ({count},)"
+            )
+        if count and lengths.min() < 0:
+            raise ValueError(
+                f"Network: a length is {lengths.min()}; expected 0 or more"
+            )
+        return lengths
+
     def forward(self, x: FloatArray, mode: Mode = EVAL) -> FloatArray:
         """Columns in, columns out."""
         return self.root.forward(x, mode)
@@ -217,7 +240,7 @@ class Network:
         x : array_like, shape (N, *input_shape)
             Raw samples.
         lengths : ndarray of int, shape (N,), optional
-            True lengths of padded sequences.
+            True lengths of padded sequences; one beyond the last step means full.
         batch_size : int
             Samples worked on at a time; bounds the memory.
 
@@ -226,6 +249,8 @@ class Network:
         y : ndarray, shape (N, *output_shape)
         """
         x, parts = self._samples(x), []
+        lengths = self._lengths(lengths, len(x))
+        batch_size = positive_int("Network", "batch_size", batch_size)
         for rows in range(0, max(len(x), 1), batch_size):
             span = slice(rows, rows + batch_size)
             mode = EVAL if lengths is None else Mode(lengths=lengths[span])
@@ -253,6 +278,11 @@ class Network:
 
     def astype(self, dtype: DTypeLike) -> Self:
         """A copy in another precision; complex128 carries a complex step."""
+        if (kind := np.dtype(dtype)).kind not in "fc":
+            raise ValueError(
+                f"astype: dtype is {kind}; expected floating point, such as float64; "
+                f"minprune.quantize makes networks of integers"
+            )
         return self.with_root(self.root.clone(dtype))
 
     def with_root(self, root: Layer) -> Self:
@@ -335,9 +365,10 @@ class Network:
         """
         tree.restore(self.root, tensors, {"preprocess.scale", "preprocess.offset"})
 
-    def _door(self, value: AnyArray | float) -> FloatArray:
+    def _door(self, name: str, value: AnyArray | float) -> FloatArray:
         """A scale or offset with as many axes as a sample."""
         array = np.asarray(value, np.float32)
+        finite("Network", **{name: array})
         if array.ndim == 0:
             array = array.reshape((1,) * len(self.input_shape))
         try:
@@ -346,8 +377,8 @@ class Network:
             fits = ()
         if fits != self.input_shape or array.ndim != len(self.input_shape):
             raise ValueError(
-                f"Network: scale or offset has shape {array.shape}; expected a number, "
-                f"or {len(self.input_shape)} axes that broadcast to {self.input_shape}"
+                f"Network: {name} has shape {array.shape}; expected a number, or "
+                f"{len(self.input_shape)} axes that broadcast to {self.input_shape}"
             )
         return array
 

@@ -25,6 +25,13 @@ def _in_place(operation: np.ufunc, y: FloatArray, values: FloatArray) -> FloatAr
     return result
 
 
+def _eps(kind: str, eps: float) -> float:
+    """What is added to a variance, if it can be."""
+    if not 0 <= eps < np.inf:
+        raise ValueError(f"{kind}: eps is {eps}; expected a number of 0 or more")
+    return float(eps)
+
+
 @register("BatchNorm")
 class BatchNorm(Layer):
     r"""Batch normalization over every axis but the channels.
@@ -73,7 +80,7 @@ class BatchNorm(Layer):
     ) -> None:
         super().__init__()
         self.num_features = positive_int("BatchNorm", "num_features", num_features)
-        self.eps, self.momentum = float(eps), float(momentum)
+        self.eps, self.momentum = _eps("BatchNorm", eps), float(momentum)
         if affine:
             self.params["weight"] = parameter("BatchNorm", (num_features,), 1)
             self.params["bias"] = parameter("BatchNorm", (num_features,))
@@ -195,7 +202,7 @@ class LayerNorm(Layer):
         sizes = normalized_shape
         sizes = [sizes] if isinstance(sizes, int | np.integer) else list(sizes)
         self.shape = tuple(positive_int("LayerNorm", "shape", n) for n in sizes)
-        self.eps = float(eps)
+        self.eps = _eps("LayerNorm", eps)
         if affine:
             self.params["weight"] = parameter("LayerNorm", self.shape, 1)
             self.params["bias"] = parameter("LayerNorm", self.shape)

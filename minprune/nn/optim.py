@@ -5,6 +5,7 @@ pattern of stored weights is edited, `remap` moves the state along.
 """
 
 from collections.abc import Iterator
+from math import inf
 from typing import Self
 
 import numpy as np
@@ -36,12 +37,14 @@ class Optimizer:
     slot_names: tuple[str, ...] = ()
 
     def __init__(self, lr: float, weight_decay: float = 0.0) -> None:
-        if not lr > 0:
-            raise ValueError(f"{type(self).__name__}: lr is {lr}; expected above 0")
-        if weight_decay < 0:
+        if not 0 < lr < inf:
             raise ValueError(
-                f"{type(self).__name__}: weight_decay is {weight_decay}; expected 0 or "
-                f"more"
+                f"{type(self).__name__}: lr is {lr}; expected a number above 0"
+            )
+        if not 0 <= weight_decay < inf:
+            raise ValueError(
+                f"{type(self).__name__}: weight_decay is {weight_decay}; expected a "
+                f"number of 0 or more"
             )
         self.lr, self.weight_decay = float(lr), float(weight_decay)
         self.steps = 0
@@ -203,8 +206,10 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(lr, weight_decay)
-        if not (0 <= betas[0] < 1 and 0 <= betas[1] < 1):
-            raise ValueError(f"Adam: betas are {betas}; expected 0 <= beta < 1")
+        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"Adam: betas are {betas}; expected two, 0 <= beta < 1")
+        if not 0 <= eps < inf:
+            raise ValueError(f"Adam: eps is {eps}; expected a number of 0 or more")
         self.betas, self.eps = (float(betas[0]), float(betas[1])), float(eps)
 
     def move(

@@ -44,11 +44,9 @@ class Window:
         ):
             room = extent + sum(pad) - reach
             if room < 0:
-                raise misfit(
-                    kind,
-                    (height, width),
-                    f"planes that, padded by {self.padding}, hold a window of "
-                    f"{self.reach}",
+                raise ValueError(
+                    f"{kind} was given planes of {height} x {width}; expected planes "
+                    f"that, padded by {self.padding}, hold a window of {self.reach}"
                 )
             sizes.append(room // stride + 1)
         return sizes[0], sizes[1]
@@ -109,7 +107,7 @@ class Window:
 
 def pair(kind: str, name: str, value: Size, axes: int, minimum: int = 1) -> Pair:
     """(rows, columns) from a number, or from one number for each of `axes` axes."""
-    values = [value] * axes if isinstance(value, int | np.integer) else list(value)
+    values = list(value) if isinstance(value, list | tuple) else [value] * axes
     if len(values) != axes:
         raise ValueError(
             f"{kind}: {name} is {value!r}; expected a number or {axes} of them"
@@ -151,6 +149,11 @@ def window(
         isinstance(p, list | tuple) for p in padding
     ):
         sides = [pair(kind, "padding", cast(Size, p), 2, 0) for p in padding]
+        if len(sides) != axes:
+            raise ValueError(
+                f"{kind}: padding is {padding!r}; expected (before, after) for each of "
+                f"{axes} axes"
+            )
         around = ((0, 0), sides[0]) if axes == 1 else (sides[0], sides[1])
     else:
         rows, columns = pair(kind, "padding", cast(Size, padding), axes, 0)

@@ -200,6 +200,14 @@ def test_owl_stays_within_each_layer_and_its_total_is_exact(sparsity, outliers):
     within(allocate.owl(scores, sparsity, spread="0.3"), shapes, sparsity)
 
 
+def test_owl_refuses_what_has_no_outliers():
+    with pytest.raises(ValueError, match=r"a holds the score -1.0 at index \(1,\)"):
+        allocate.owl({"a": np.array([1.0, -1.0])}, "0.5")
+    for outlier in (0.0, -1.0, float("nan"), math.inf):
+        with pytest.raises(ValueError, match=f"outlier is {outlier}; expected a num"):
+            allocate.owl({"a": np.ones(2)}, "0.5", outlier=outlier)
+
+
 def test_owl_without_outliers_is_uniform():
     scores = {"a": np.ones(10), "b": np.zeros(30), "none": np.empty(0)}
     assert allocate.owl(scores, "0.5") == {"a": 5, "b": 15, "none": 0}

@@ -148,6 +148,7 @@ def test_keeping_none_or_all_of_a_group():
 
 def test_the_empty_tensor_and_the_single_weight():
     assert keep_of_group(np.empty((3, 0)), keep=2, group=4).shape == (3, 0)
+    assert keep_of_group(np.empty((0, 4)), keep=2, group=4).shape == (0, 4)
     assert best_square(np.empty((0, 4)), keep=2, group=4).shape == (0, 4)
     assert greedy_square(np.empty((4, 0)), keep=2, group=4).shape == (4, 0)
     assert keep_of_group(np.ones(1), keep=1, group=1).tolist() == [True]

@@ -204,3 +204,8 @@ def test_arguments_that_contradict_each_other_are_refused(ramp):
         ramp("0.9", end=3)(-1)
     with pytest.raises(TypeError, match=r"begin is 0\.5"):
         ramp("0.9", begin=0.5, end=3)
+
+
+def test_a_ladder_begins_at_a_whole_step():
+    with pytest.raises(TypeError, match="geometric: begin is '1'; expected a whole"):
+        SCHEDULES["geometric"]("0.2", rounds=3, begin="1")

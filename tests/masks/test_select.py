@@ -238,6 +238,15 @@ def test_what_cannot_be_ranked_is_refused(scores):
         select(scores, sparsity=0.5)
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_whole_numbers_that_float64_holds_are_told_apart_and_others_refused(dtype):
+    """2^53 + 1 reads as 2^53, a tie, and the higher score would go (M.3)."""
+    last = np.array([2**53, 2**53 - 1], dtype)
+    assert select(last, count=1).tolist() == [True, False]
+    with pytest.raises(ValueError, match="scores holds whole numbers beyond 2\\^53"):
+        select(last + dtype(1), count=1)
+
+
 def test_a_request_is_a_share_or_a_count():
     for request in ({}, {"sparsity": 0.5, "count": 1}):
         with pytest.raises(ValueError, match="either sparsity or count"):
@@ -322,3 +331,8 @@ def test_a_previous_mask_has_the_shape_of_the_scores_and_is_boolean(mask):
 def test_lowest_refuses_a_count_outside_the_array(count):
     with pytest.raises(ValueError, match=f"lowest: count is {count}"):
         lowest(np.ones(3), count)
+
+
+def test_lowest_refuses_what_has_no_rank():
+    with pytest.raises(ValueError, match="scores is NaN at flat index 2"):
+        lowest(np.array([[1.0, 2.0], [np.nan, 3.0]]), 1)

@@ -1,5 +1,7 @@
 """Cuts at a given score: the sources' worked examples, then the edges."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -64,11 +66,17 @@ def test_the_empty_tensor_and_the_single_weight():
     assert at_quantile(np.array([3.0]), 0.5).tolist() == [True]
 
 
+def test_a_threshold_may_be_a_fraction():
+    assert at_least(np.array([0.25, 0.75]), Fraction(1, 2)).tolist() == [False, True]
+
+
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="at_least: scores holds 1 non-finite"):
         at_least(np.array([np.nan]), 1)
     with pytest.raises(ValueError, match="above: value is nan"):
         above(np.ones(2), float("nan"))
+    with pytest.raises(ValueError, match="above: value is '1'; expected a finite"):
+        above(np.ones(2), "1")
     with pytest.raises(ValueError, match="at_quantile: level is 2"):
         at_quantile(np.ones(2), 2)
     with pytest.raises(ValueError, match="no value for 'a'"):

@@ -172,6 +172,9 @@ def test_bad_input_is_named():
         units.channels(CONV, 4)
     with pytest.raises(ValueError, match="block is 0"):
         units.blocks((2, 3), (0, 1))
+    for block in (2, (2,), (1, 2, 3)):
+        with pytest.raises(TypeError, match=r"block is .*expected \(rows, columns\)"):
+            units.blocks((2, 3), block)
     for make in (units.columns, units.kernels, units.channels):
         with pytest.raises(ValueError, match=r"weights have shape \(3,\); expected"):
             make((3,))

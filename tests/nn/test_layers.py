@@ -141,6 +141,22 @@ def test_running_statistics_are_moving_means_with_the_unbiased_variance():
     assert_allclose(layer.buffers["running_var"], variance, rtol=1e-13)
 
 
+@pytest.mark.parametrize("eps", [-1e-5, float("nan"), float("inf")])
+@pytest.mark.parametrize("layer", [nn.BatchNorm, nn.LayerNorm])
+def test_what_is_added_to_a_variance_leaves_it_one(layer, eps):
+    with pytest.raises(ValueError, match=f"{layer.__name__}: eps is {eps}"):
+        layer(3, eps=eps)
+
+
+def test_settings_out_of_their_range_are_refused():
+    with pytest.raises(ValueError, match="negative_slope is nan"):
+        nn.LeakyReLU(float("nan"))
+    with pytest.raises(TypeError, match=r"kernel_size is 2\.5; expected a whole"):
+        nn.Conv2d(1, 1, 2.5)
+    with pytest.raises(ValueError, match=r"\(before, after\) for each of 2 axes"):
+        nn.Conv2d(1, 1, 3, padding=[(1, 2)])
+
+
 def test_batch_norm_of_one_value_has_no_variance():
     with pytest.raises(ValueError, match="1 values per channel in training"):
         nn.BatchNorm(2).forward(np.zeros((2, 1)), Mode(True))

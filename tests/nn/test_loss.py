@@ -140,6 +140,38 @@ def test_an_empty_batch_costs_nothing(loss, target):
     assert gradient.shape == (3, 0)
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, -1], "labels range from -1 to 0; expected 0 to 2"),
+        ([0, 3], "labels range from 0 to 3; expected 0 to 2"),
+        ([0.0, 1.0], "type float64"),
+        ([0], r"shape \(1,\); expected whole numbers of shape \(2,\)"),
+        ([[0], [1]], r"shape \(2, 1\)"),
+    ],
+)
+def test_labels_that_name_no_class_are_refused(labels, message):
+    """NumPy reads -1 as the last class and one label as everybody's."""
+    with pytest.raises(ValueError, match=message):
+        nn.cross_entropy(np.zeros((3, 2)), np.array(labels))
+
+
+@pytest.mark.parametrize("loss", [nn.mean_squared_error, nn.binary_cross_entropy])
+@pytest.mark.parametrize("shape", [(2, 1), (1, 3), (3,), (2,), (5, 3), ()])
+def test_targets_do_not_broadcast(loss, shape):
+    with pytest.raises(ValueError, match=r"expected \(2, 3\), one for each output"):
+        loss(np.zeros((3, 2)), np.zeros(shape))
+
+
+@pytest.mark.parametrize("loss", [nn.mean_squared_error, nn.binary_cross_entropy])
+def test_one_output_takes_plain_numbers(loss):
+    output, target = np.array([[0.5, -1.0]]), np.array([1.0, 0.0])
+    value, gradient = loss(output, target)
+    want, slope = loss(output, target[:, None])
+    assert value == want
+    assert_array_equal(gradient, slope)
+
+
 @pytest.mark.parametrize("size", [1e3, 1e4])
 def test_huge_logits_do_not_overflow(size):
     logits = np.array([[size], [-size]])

@@ -129,6 +129,14 @@ def test_restore_lifts_a_mask_that_the_state_does_not_have(net):
         ),
         (lambda m, t: m.update(input_shape="ab"), "lacks or garbles"),
         (lambda m, t: m["root"].update(kind="Sequel"), "did you mean 'Sequential'"),
+        (
+            lambda m, t: m["root"]["children"][0]["args"].update(padding=[[1, 2]]),
+            r"padding is \[\[1, 2\]\]; expected \(before, after\) for each of 2 axes",
+        ),
+        (
+            lambda m, t: m["root"]["children"][0]["args"].update(kernel_size=None),
+            "kernel_size is None",
+        ),
         (lambda m, t: m["root"]["children"][0].update(name="fc"), "share a name"),
         (lambda m, t: t.pop("fc.bias"), "layer fc: .*bias"),
         (lambda m, t: t.update({"fc.weight": np.zeros((3, 9))}), "layer fc: .*shape"),
@@ -151,8 +159,55 @@ def test_a_damaged_file_is_refused_with_the_place(net, damage, message):
     "scale", [np.ones(3), np.ones((2, 4, 4)), np.ones((1, 1, 4, 4))]
 )
 def test_a_scale_that_fits_no_sample_is_refused(scale):
-    with pytest.raises(ValueError, match="scale or offset has shape"):
+    with pytest.raises(ValueError, match="scale has shape"):
         nn.Network(nn.Flatten(), (1, 4, 4), scale=scale)
+
+
+def test_a_scale_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="offset holds 1 non-finite"):
+        nn.Network(nn.Flatten(), (4,), offset=float("nan"))
+
+
+@pytest.mark.parametrize("shape", [4, None, "4"])
+def test_an_input_shape_is_a_tuple(shape):
+    with pytest.raises(TypeError, match=r"input_shape is .*expected a tuple"):
+        nn.Network(nn.Linear(4, 3), shape)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_has_one_sample_or_more(net, size):
+    with pytest.raises(ValueError, match=f"batch_size is {size}; expected 1 or more"):
+        net(X, batch_size=size)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([5], r"shape \(1,\); expected whole numbers of shape \(2,\)"),
+        ([5, 3, 2], r"shape \(3,\); expected"),
+        ([5.0, 3.0], "type float64"),
+        ([-1, 3], "a length is -1; expected 0 or more"),
+    ],
+)
+def test_lengths_are_those_of_the_samples(lengths, message):
+    """A single length would broadcast, and a negative one read as an empty sequence."""
+    net = nn.Network(nn.GRU(3, 2, last=True), (3, 5), seed=0)
+    with pytest.raises(ValueError, match=message):
+        net(np.zeros((2, 3, 5)), lengths=np.array(lengths))
+
+
+def test_lengths_of_nothing_and_of_everything_are_lengths():
+    net = nn.Network(nn.GRU(3, 2, last=True), (3, 5), seed=0)
+    x = np.random.default_rng(0).normal(size=(2, 3, 5))
+    assert_array_equal(net(x, lengths=[0, 5])[0], 0)
+    assert_array_equal(net(x, lengths=[0, 5])[1], net(x)[1])
+    assert_array_equal(net(x, lengths=[5, 9]), net(x))
+    assert net(x[:0], lengths=[]).shape == (0, 2)
+
+
+def test_a_network_is_not_made_integer_by_a_cast(net):
+    with pytest.raises(ValueError, match=r"dtype is int8; .* minprune\.quantize"):
+        net.astype(np.int8)
 
 
 def test_bytes_and_multiply_adds_by_hand(net):

@@ -111,12 +111,17 @@ def test_remap_follows_an_edited_pattern():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: nn.SGD(0.0), "lr is 0.0; expected above 0"),
+        (lambda: nn.SGD(0.0), "lr is 0.0; expected a number above 0"),
         (lambda: nn.SGD(float("nan")), "lr is nan"),
+        (lambda: nn.SGD(float("inf")), "lr is inf"),
         (lambda: nn.SGD(0.1, momentum=1.0), "momentum is 1.0"),
         (lambda: nn.SGD(0.1, nesterov=True), "nesterov needs a momentum"),
-        (lambda: nn.Adam(betas=(0.9, 1.0)), "expected 0 <= beta < 1"),
+        (lambda: nn.Adam(betas=(0.9, 1.0)), "expected two, 0 <= beta < 1"),
+        (lambda: nn.Adam(betas=(0.9,)), "expected two, 0 <= beta < 1"),
+        (lambda: nn.Adam(eps=-1e-8), "eps is -1e-08"),
+        (lambda: nn.Adam(eps=float("nan")), "eps is nan"),
         (lambda: nn.AdamW(weight_decay=-1), "weight_decay is -1"),
+        (lambda: nn.AdamW(weight_decay=float("nan")), "weight_decay is nan"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(make, message):

@@ -103,13 +103,8 @@ def _budget(budget: int | float | Fraction) -> Fraction:
 
 def _worth(name: str, scores: FloatArray, price: Fraction, held: int) -> FloatArray:
     """Score per cost of every weight, flat; infinite for the `held` highest."""
+    _request.not_negative("by_cost", name, scores, "a score per cost")
     flat = scores.reshape(-1)
-    if (flat < 0).any():
-        at = tuple(int(i) for i in np.argwhere(scores < 0)[0])
-        raise ValueError(
-            f"by_cost: {name} holds the score {scores[at]} at index {at}; a score per "
-            f"cost needs scores of 0 or more"
-        )
     worth = flat / float(price)
     worth[~lowest(flat, flat.size - held)] = np.inf
     return worth

@@ -1,5 +1,6 @@
 """Allocations that let the scores of all layers decide."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -80,10 +81,17 @@ def owl(
     sparsity : share
         Share to remove of all layers together.
     outlier : float
-        A score is an outlier if it is above `outlier` times the mean of its layer.
+        Above 0; a score is an outlier if it is above `outlier` times the mean of its
+        layer.
     spread : share
         Densities differ from their mean by about this much: between the layer with the
         fewest outliers and the one with the most lie twice `spread`.
+
+    Raises
+    ------
+    ValueError
+        If a score is negative, `outlier` is not a number above 0, or a share is not
+        between 0 and 1.
 
     Notes
     -----
@@ -109,6 +117,10 @@ def owl(
     {'flat': 58, 'spiky': 42}
     """
     arrays = _request.arrays("owl", scores)
+    for name, array in arrays.items():
+        _request.not_negative("owl", name, array, "a share of the mean")
+    if not 0 < outlier < math.inf:
+        raise ValueError(f"owl: outlier is {outlier}; expected a number above 0")
     sizes = {name: array.size for name, array in arrays.items()}
     width = share("owl", spread, "spread")
     outlying = [
