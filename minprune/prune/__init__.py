@@ -15,7 +15,7 @@ from minprune.prune.hard_concrete import HardConcrete
 from minprune.prune.movement import Movement, SoftMovement
 from minprune.prune.oneshot import OneShot
 from minprune.prune.phases import Phases
-from minprune.prune.plan import Plan, Record, Remove, Stage
+from minprune.prune.plan import Plan, Record
 from minprune.prune.powerprop import Powerpropagation
 from minprune.prune.recover import recover
 from minprune.prune.regularized import GrowingPenalty, Regularized
@@ -23,6 +23,7 @@ from minprune.prune.rounds import Rounds, force, iterative_snip, synflow
 from minprune.prune.score import score
 from minprune.prune.soft_filters import SoftFilters
 from minprune.prune.soft_threshold import SoftThreshold
+from minprune.prune.stage import Remove, Stage
 from minprune.prune.straight_through import StraightThrough
 from minprune.prune.surgery import Surgery
 from minprune.prune.tasks import TaskReport, TaskShot

@@ -23,19 +23,14 @@ In Python a plan is a list of stages; in a file it is TOML::
 """
 
 import copy
-import inspect
 import os
 import time
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, get_type_hints
+from dataclasses import dataclass, replace
+from typing import Any
 
-from minprune import structure
-from minprune._check import one_of, positive_int
+from minprune._check import positive_int
 from minprune.data import Dataset
-from minprune.masks import AdaptiveThreshold
-from minprune.masks.count import Share, share
 from minprune.metrics import count
 from minprune.nn.checkpoint import each
 from minprune.nn.network import Network
@@ -48,104 +43,14 @@ from minprune.nn.train import (
     joined_batches,
     train,
 )
-from minprune.prune.adaptive import Adaptive
-from minprune.prune.admm import ADMM
-from minprune.prune.channels import Channels, GradualChannels
-from minprune.prune.cut import Cut, Options
-from minprune.prune.edge_popup import EdgePopup
+from minprune.prune import plan_file
+from minprune.prune.channels import Channels
+from minprune.prune.cut import Cut
 from minprune.prune.edit import set_masks
-from minprune.prune.evolve import SET, SNFS, DeepR, RigL
-from minprune.prune.gradual import Gradual
-from minprune.prune.hard_concrete import HardConcrete
-from minprune.prune.movement import Movement, SoftMovement
-from minprune.prune.oneshot import OneShot
-from minprune.prune.phases import Phases
-from minprune.prune.powerprop import Powerpropagation
-from minprune.prune.regularized import GrowingPenalty, Regularized
-from minprune.prune.rounds import Rounds
-from minprune.prune.soft_filters import SoftFilters
-from minprune.prune.soft_threshold import SoftThreshold
-from minprune.prune.straight_through import StraightThrough
-from minprune.prune.surgery import Surgery
-from minprune.prune.top_kast import TopKAST
-from minprune.prune.variational import VariationalDropout
+from minprune.prune.instead import Instead
+from minprune.prune.stage import Stage
+from minprune.prune.undo import Undo
 from minprune.sparse.compress import compress
-
-KINDS: dict[str, type[Procedure]] = {
-    kind.__name__: kind
-    for kind in (
-        ADMM,
-        SET,
-        SNFS,
-        Adaptive,
-        DeepR,
-        EdgePopup,
-        Gradual,
-        GradualChannels,
-        GrowingPenalty,
-        HardConcrete,
-        Movement,
-        OneShot,
-        Phases,
-        Powerpropagation,
-        Regularized,
-        RigL,
-        Rounds,
-        SoftFilters,
-        SoftMovement,
-        SoftThreshold,
-        StraightThrough,
-        Surgery,
-        TopKAST,
-        VariationalDropout,
-    )
-}
-"""The procedures that a file may name."""
-
-PARTS: dict[str, type[Any]] = {"channels": Channels, "ramp": AdaptiveThreshold}
-"""Arguments of procedures that are tables of their own."""
-
-TRAINING = ("batch_size", "lr", "weight_decay", "seed")
-STAGE = ("name", "remove", "procedures", "epochs", "sparse")
-
-
-@dataclass(frozen=True)
-class Remove:
-    """Whole units that are taken out: which, and what share of them."""
-
-    channels: Channels
-    sparsity: Share
-
-    def run(self, net: Network, data: Dataset | None) -> Network:
-        """The smaller network; the one given is not changed."""
-        chosen = self.channels.choice(net, data, self.sparsity)
-        return structure.remove(net, chosen.removal)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One step of a plan: take units out, hold sparsely, train with procedures.
-
-    Parameters
-    ----------
-    name : str
-        For the record.
-    remove : Remove, optional
-        Units to take out first.
-    procedures : sequence of Procedure
-        What prunes in this stage, in this order.
-    epochs : int
-        Of training. With 0 the procedures only do what they do at the beginning of a
-        run.
-    sparse : bool
-        Hold pruned layers sparsely from here on; see `minprune.sparse.compress`.
-    """
-
-    name: str
-    remove: Remove | None = None
-    procedures: Sequence[Procedure] = ()
-    epochs: int = 0
-    sparse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +100,7 @@ class Plan:
     >>> from minprune import data, nn, prune
     >>> digits = data.load("digits")
     >>> net = nn.models.build("mlp", digits, hidden=(16,), seed=0)
-    >>> half = Remove(prune.Channels("l1_norm"), 0.5)
+    >>> half = prune.Remove(prune.Channels("l1_norm"), 0.5)
     >>> cut = prune.OneShot("magnitude", sparsity=0.9)
     >>> plan = Plan([Stage("units", remove=half), Stage("weights", procedures=[cut])])
     >>> small, records = plan.run(net, digits)
@@ -210,7 +115,10 @@ class Plan:
             raise ValueError("Plan: there are no stages; expected one at least")
         self.stages, self.training = list(stages), dict(training or {})
         for stage in self.stages:
-            positive_int(f"Plan, stage {stage.name!r}", "epochs", stage.epochs, 0)
+            where = f"Plan, stage {stage.name!r}"
+            positive_int(where, "epochs", stage.epochs, 0)
+            if any(isinstance(one, Undo) for one in stage.procedures):
+                raise ValueError(f"{where}: Undo {plan_file.ONLY_IN_PYTHON['Undo']}")
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "Plan":
@@ -222,27 +130,14 @@ class Plan:
             If it is no TOML, or names what is not known: file, stage and field.
         """
         try:
-            with open(path, "rb") as file:
-                return cls.parse(tomllib.load(file))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
-            raise ValueError(f"{path}: this is no TOML: {why}") from why
+            return cls(*plan_file.read(path))
         except (TypeError, ValueError) as why:
             raise ValueError(f"{path}: {why}") from why
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> "Plan":
         """The plan that such a file describes, from its tables."""
-        for key in table:
-            one_of("plan", "table", key, ("training", "stage"))
-        stages = table.get("stage")
-        if not isinstance(stages, list) or not stages:
-            raise ValueError("plan: there are no stages; expected a [[stage]] at least")
-        training = dict(table.get("training", {}))
-        for key in training:
-            one_of("plan, [training]", "key", key, TRAINING)
-        lr, decay = training.pop("lr", 1e-3), training.pop("weight_decay", 0.0)
-        training["optimizer"] = Adam(lr, weight_decay=decay)
-        return cls([_stage(i, one) for i, one in enumerate(stages, 1)], training)
+        return cls(*plan_file.parse(table))
 
     def run(
         self,
@@ -316,11 +211,7 @@ class Plan:
                 )
                 for procedure in (copy.deepcopy(one) for one in stage.procedures):
                     procedure.begin(run)
-                    known = vars(procedure)
-                    cut = known.get("cut", known.get("channels"))
-                    sparsity = known.get("sparsity")
-                    if isinstance(cut, Cut | Channels) and sparsity is not None:
-                        set_masks(net, cut.masks(net, data, sparsity))
+                    _cut_as_in_the_end(procedure, run)
             except ValueError as why:
                 raise ValueError(f"plan, stage {number} ({stage.name}): {why}") from why
 
@@ -341,46 +232,13 @@ def _prepared(stage: Stage, net: Network, data: Dataset) -> Network:
     return compress(net) if stage.sparse else net
 
 
-def _stage(number: int, table: Mapping[str, Any]) -> Stage:
-    """A stage from its table."""
-    where = f"plan, stage {number}"
-    for key in table:
-        one_of(where, "key", key, STAGE)
-    remove, procedures = table.get("remove"), []
-    for given in table.get("procedures", ()):
-        how = dict(given)
-        kind = KINDS[one_of(where, "kind", how.pop("kind", ""), KINDS)]
-        procedures.append(_made(f"{where}, {kind.__name__}", kind, how))
-    return Stage(
-        str(table.get("name", f"stage {number}")),
-        None if remove is None else _removal(where, dict(remove)),
-        procedures,
-        table.get("epochs", 0),
-        bool(table.get("sparse", False)),
-    )
-
-
-def _removal(where: str, how: dict[str, Any]) -> Remove:
-    """Units to take out, from their table."""
-    if "sparsity" not in how:
-        raise ValueError(f"{where}: remove has no sparsity; expected one, such as 0.5")
-    sparsity = how.pop("sparsity")
-    share(where, sparsity)
-    return Remove(_made(f"{where}, remove", Channels, how), sparsity)
-
-
-def _made(where: str, kind: type[Any], how: dict[str, Any]) -> Any:
-    """An object from its keyword arguments, each of which it has to know."""
-    known = set(inspect.signature(kind).parameters) - {"how"}
-    if "how" in inspect.signature(kind).parameters:
-        known |= set(get_type_hints(Options))
-    for key in how:
-        one_of(where, "key", key, known)
-    if isinstance(how.get("block"), list):
-        how["block"] = tuple(how["block"])
-    for part in PARTS.keys() & how.keys():
-        how[part] = _made(f"{where}, {part}", PARTS[part], dict(how[part]))
-    try:
-        return kind(**how)
-    except (TypeError, ValueError) as why:
-        raise ValueError(f"{where}: {why}") from why
+def _cut_as_in_the_end(procedure: Procedure, run: Run) -> None:
+    """Prune the network of a rehearsal as far as the procedure will have in the end."""
+    if isinstance(procedure, Instead):
+        procedure.update(replace(run, step=run.steps))
+        procedure.show(run.net)
+        return
+    known = vars(procedure)
+    cut, sparsity = known.get("cut", known.get("channels")), known.get("sparsity")
+    if isinstance(cut, Cut | Channels) and sparsity is not None:
+        set_masks(run.net, cut.masks(run.net, run.data, sparsity))

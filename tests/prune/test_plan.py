@@ -2,12 +2,13 @@
 
 import itertools
 from functools import cache
+from typing import get_type_hints
 
 import pytest
 from numpy.testing import assert_array_equal
 
 from minprune import masks, metrics, nn, prune
-from minprune.prune.plan import KINDS
+from minprune.prune.plan_file import KINDS, ONLY_IN_PYTHON
 from tests.prune.cases import digits, kept, size
 
 TOML = """
@@ -104,6 +105,37 @@ def test_a_plan_can_be_followed_twice_and_leaves_the_network_alone():
         ("sparse = true", "sparce = true", "did you mean 'sparse'"),
         ("[[stage]]", "[[step]]", "no table 'step'; did you mean 'stage'"),
         ("[training]", "[training", "this is no TOML"),
+        ("[training]", "[[training]]", "training is .*; expected a table"),
+        ("batch_size = 48", "batch_size = 4.5", "4.5; expected a whole number"),
+        ("lr = 1e-2", 'lr = "fast"', "lr is 'fast'; expected a number"),
+        ("lr = 1e-2", "lr = -1", "\\[training\\]: Adam: lr is -1; expected"),
+        ("seed = 3", "seed = true", "seed is True; expected a whole number"),
+        ('"units"', "5", "stage 1: name is 5; expected text"),
+        ("sparse = true", "sparse = 1", "sparse is 1; expected true or false"),
+        ("epochs = 2", 'epochs = "2"', "epochs is '2'; expected a whole number"),
+        ("procedures = [", "procedures = 3 # [", "is 3; expected a list"),
+        ("procedures = [{ kind = ", "procedures = [ #", "this is no TOML"),
+        ("[{ kind", '["Gradual", { kind', "a procedure is 'Gradual'; expected a table"),
+        ("remove = {", 'remove = "l1_norm" # {', "'l1_norm'; expected a table"),
+        ("end = 4", "end = false", "Gradual: end is False; expected a number of steps"),
+        (
+            "end = 4",
+            "scope = 1",
+            "scope is 1; expected 'layer' or 'network' or a table",
+        ),
+        ("end = 4", "exclude = 'fc*'", r"'fc\*'; expected a list, each entry text"),
+        ("end = 4", "block = [4]", r"\[4\]; expected a list of 2, each a whole number"),
+        ("end = 4", "min_keep = 0.5", "0.5; expected a whole number or a table"),
+        ("end = 4", "channels = {}", "no key 'channels'"),
+        ("0.25", "0.25, reduce = 'mean'", "which no file can name; leave it out"),
+        ("0.25", "'much'", "sparsity is much; expected a number"),
+        ('kind = "Gradual"', 'kind = "TaskShot"', "which no file can name; write"),
+        (
+            'kind = "Gradual"',
+            'kind = "Undo"',
+            "leaves the network it is given as it is",
+        ),
+        ('kind = "Gradual"', "kind = 7", "there is no kind 7"),
     ],
 )
 def test_a_file_says_where_it_is_wrong(old, new, message, tmp_path):
@@ -134,14 +166,29 @@ def test_parts_of_procedures_are_tables_of_their_own():
 
 
 def test_every_procedure_of_training_can_be_named_in_a_file():
-    """All but those that are given a network, a file or losses in Python."""
+    """All but those of which it is said why not."""
     there = {
         name
         for name in prune.__all__
         if isinstance(made := getattr(prune, name), type)
         and issubclass(made, nn.Procedure)
     }
-    assert there - {"TaskShot", "Undo"} == set(KINDS)
+    assert there - set(ONLY_IN_PYTHON) == set(KINDS)
+
+
+def test_every_value_of_a_procedure_is_held_to_its_type():
+    """No key of any kind takes whatever comes: what cannot be is refused by name."""
+    for name, kind in KINDS.items():
+        hints = get_type_hints(kind.__init__)
+        for key in hints.keys() - {"return", "how", "channels", "ramp"}:
+            table = {"kind": name, key: [["no", "such"], 1.5]}
+            with pytest.raises(ValueError, match=f"stage 1, {name}: {key} is .*expect"):
+                prune.Plan.parse({"stage": [{"procedures": [table]}]})
+
+
+def test_a_plan_leaves_its_network_alone_so_that_nothing_is_to_be_undone():
+    with pytest.raises(ValueError, match="stage 'a': Undo has nothing to keep"):
+        prune.Plan([prune.Stage("a", procedures=[prune.Undo()])])
 
 
 def test_no_stage_is_no_plan():
@@ -169,6 +216,13 @@ def test_no_stage_is_no_plan():
                 ),
             ],
             r"stage 2 \(b\): .* the nearest that can be met is 3",
+        ),
+        (
+            [
+                prune.Stage("a", procedures=[prune.Movement(sparsity=0.8)], epochs=1),
+                prune.Stage("b", procedures=[prune.OneShot(sparsity=0.5)], epochs=1),
+            ],
+            r"stage 2 \(b\): .* are already gone and stay gone",
         ),
     ],
 )
