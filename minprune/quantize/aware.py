@@ -14,6 +14,8 @@ from minprune.nn.norm import BatchNorm
 from minprune.nn.run import Procedure, Run
 from minprune.quantize.arithmetic import levels_over
 from minprune.quantize.shared import share
+from minprune.sparse.base import SparseLayer
+from minprune.sparse.products import Pattern
 
 MARK = "~"
 """Ends the names of the layers that round, while training goes on."""
@@ -80,22 +82,32 @@ class QuantizationAware(Procedure):
         masks = run.net.masks()
         for name, weight in run.net.weights().items():
             layer, key = run.net.owner("QuantizationAware", name)
-            known = isinstance(layer, Linear | Convolution)
-            if not known or layer.to_dense() is not layer:
+            if not isinstance(layer, Linear | Convolution):
                 raise ValueError(
                     f"QuantizationAware: {name} belongs to a {layer.kind}; expected "
-                    f"dense linear layers and convolutions, so start from the dense "
-                    f"network"
+                    f"linear layers and convolutions alone, which integers can take"
                 )
-            rows = self.linear_by_row or isinstance(layer, Convolution)
+            by_row = self.linear_by_row or isinstance(layer, Convolution)
             books = {8: 0, 4: len(weight) if self.linear_by_row else 1}[self.bits]
-            theta = layer.params[key].copy()
-            self.weights[name] = RoundedWeight(theta, masks[name], rows, books)
+            theta, mask = layer.params[key].copy(), masks[name]
+            pattern = layer.pattern if isinstance(layer, SparseLayer) else None
+            self.weights[name] = RoundedWeight(theta, mask, by_row, books, pattern)
         run.reparameterized |= self.weights
         for path, layer in list(run.net.root.walk()):
             if isinstance(layer, Sequential):
                 self._insert(path, layer, first=layer is run.net.root)
         self._show(run)
+
+    def before_step(self, run: Run) -> None:
+        """See `Procedure.before_step`."""
+        masks = run.net.masks()
+        for name, weight in self.weights.items():
+            if not np.array_equal(masks[name], weight.mask):
+                raise ValueError(
+                    f"QuantizationAware: the mask of {name} changed while training "
+                    f"went on; expected it to stay, so prune before, in a run of its "
+                    f"own"
+                )
 
     def after_step(self, run: Run) -> None:
         """See `Procedure.after_step`."""
@@ -162,9 +174,13 @@ class RoundedWeight:
     """A weight that is trained in full and computed with as integers would be."""
 
     theta: FloatArray
+    """As the layer holds it: a sparse one, what is stored."""
     mask: BoolArray
+    """In the logical shape."""
     by_row: bool
     books: int
+    pattern: Pattern | None = None
+    """Of a sparse layer."""
 
     def __post_init__(self) -> None:
         self.thetas = {"weight": self.theta}
@@ -172,8 +188,12 @@ class RoundedWeight:
     def effective(self) -> FloatArray:
         """See `Reparameterization.effective`."""
         theta = self.thetas["weight"]
-        rows = theta.reshape(len(theta), -1)
-        mask = self.mask.reshape(rows.shape)
+        mask = self.mask.reshape(len(self.mask), -1)
+        rows = (
+            theta.reshape(mask.shape)
+            if self.pattern is None
+            else self.pattern.scatter(theta)
+        )
         size = np.abs(np.where(mask, rows, 0))
         largest = (
             size.max(axis=1, keepdims=True) if self.by_row else size.max(initial=0)
@@ -184,12 +204,17 @@ class RoundedWeight:
         levels = np.where(mask, levels, 0)
         if self.books:
             levels = share(levels, mask, self.books)
-        rounded: FloatArray = (levels * scale).astype(theta.dtype)
-        return rounded.reshape(theta.shape)
+        return self._held((levels * scale).astype(theta.dtype))
 
     def pullback(self, grad: FloatArray) -> dict[str, FloatArray]:
         """See `Reparameterization.pullback`: straight through, to what is kept."""
-        return {"weight": np.where(self.mask, grad, 0)}
+        return {"weight": np.where(self._held(self.mask), grad, 0)}
+
+    def _held(self, array: AnyArray) -> AnyArray:
+        """What the layer holds of something in the shape of the weight."""
+        if self.pattern is None:
+            return array.reshape(self.theta.shape)
+        return self.pattern.gather(array.reshape(self.pattern.shape))
 
 
 class Rounding(Layer):

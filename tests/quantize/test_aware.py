@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minprune import data, nn, sparse
+from minprune import data, metrics, nn, prune, sparse
 from minprune.nn.layer import Mode
 from minprune.quantize import QuantizationAware, quantize
 from minprune.quantize.aware import RoundedWeight, Rounding
@@ -129,10 +129,61 @@ def test_a_run_that_was_killed_goes_on_with_the_same_bits(tmp_path):
         assert start.weights()[name].tobytes() == weight.tobytes()
 
 
-def test_sparse_layers_and_bad_options_are_refused():
+@pytest.mark.parametrize("books", [0, 1, 9])
+@pytest.mark.parametrize("block", [None, (4, 1), (2, 5)])
+def test_what_a_sparse_layer_stores_is_rounded_as_the_weight_is(block, books):
+    rng, tile = np.random.default_rng(0), block or (1, 1)
+    kept = rng.random([-(-n // t) for n, t in zip((9, 33), tile, strict=True)]) < 0.4
+    layer = nn.Linear(33, 9)
+    layer.set_mask("weight", np.kron(kept, np.ones(tile, bool))[:9, :33])
+    layer.params["weight"][:] = rng.normal(size=(9, 33))
+    layer.apply_masks()
+    held = sparse.SparseLinear.from_dense(layer, "bsr" if block else "csr", block)
+    mask = layer.masks["weight"]
+    for by_row in (False, True):
+        whole = RoundedWeight(layer.params["weight"], mask, by_row, books)
+        parts = RoundedWeight(held.params["weight"], mask, by_row, books, held.pattern)
+        assert parts.effective().shape == held.params["weight"].shape
+        found = held.pattern.scatter(parts.effective())
+        assert found.tobytes() == whole.effective().tobytes()
+        grad = rng.normal(size=held.params["weight"].shape)
+        (pulled,) = parts.pullback(grad).values()
+        inside = held.pattern.gather(mask)
+        assert np.array_equal(pulled, np.where(inside, grad, 0))
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_sparse_layers_stay_sparse_and_come_out_rounded(bits):
     net = sparse.compress(network("lenet_300_100", 0.05))
-    with pytest.raises(ValueError, match="belongs to a SparseLinear; expected dense"):
-        nn.train(net, DIGITS, epochs=1, procedures=[QuantizationAware()])
+    kinds, masks, weights = [one.kind for one in net.layers().values()], net.masks(), {}
+    assert kinds.count("SparseLinear") >= 2
+    bytes_before = metrics.count(net).resident_bytes
+    aware = QuantizationAware(bits=bits)
+    nn.train(net, DIGITS, epochs=1, procedures=[aware], seed=1)
+    assert [one.kind for one in net.layers().values()] == kinds
+    assert metrics.count(net).resident_bytes == bytes_before
+    small = quantize(net, DIGITS.train.x[:100], bits=bits)
+    for step in small.graph.steps:
+        weights[f"{step.name}.weight"] = small.numbers[step.y].weight
+    for name, mask in masks.items():
+        assert np.array_equal(net.masks()[name], mask)
+        scale = np.abs(net.weights()[name]).max() / 127
+        wanted = np.rint(net.weights()[name] / scale)
+        assert np.array_equal(weights[name], wanted)
+
+
+def test_a_mask_that_changes_under_way_is_refused():
+    gradual = prune.Gradual("magnitude", sparsity="0.9", frequency=1)
+    both = [QuantizationAware(), gradual]
+    with pytest.raises(ValueError, match=r"the mask of conv1\.weight changed while"):
+        nn.train(network(), DIGITS, epochs=1, procedures=both)
+
+
+def test_bad_options_and_layers_are_refused():
+    signals = data.load("jvowels")
+    gru, aware = nn.models.build("gru", signals), QuantizationAware()
+    with pytest.raises(ValueError, match="belongs to a GRU; expected linear layers"):
+        nn.train(gru, signals, epochs=1, procedures=[aware])
     with pytest.raises(ValueError, match="bits is 3"):
         QuantizationAware(bits=3)
     with pytest.raises(ValueError, match="memory is 1"):
