@@ -721,6 +721,11 @@ def check_format(node, weight):
         refuse(node.field, "its weight is stored as %s, not %s" % (weight.form, form))
 
 
+def axes_of(node):
+    """1 or 2, as the kind of a layer with a window says."""
+    return int(node.kind[-2])
+
+
 class Window:
     """A window over padded planes (C, H, W, N); a signal (C, L, N) is a single row.
 
@@ -756,6 +761,13 @@ class Window:
                 refuse(node.field, fault % shown(value))
             return value
         return [[size, size] for size in node.sizes("padding", 0, axes, 0)]
+
+    def refuse_empty_views(self, node):
+        """Refuse a border in which a window could lie as a whole."""
+        for sides, size in zip(self.padding, self.kernel):
+            if max(sides) >= size:
+                fault = "padding %s lets a window of %d see padding alone"
+                refuse(node.field, fault % (sides, size))
 
     def output(self, layer, shape, channels=None):
         """(H', W') for samples of this shape; notes the padded plane as scratch."""
@@ -797,16 +809,33 @@ class Window:
                 across = slice(j * dw, j * dw + (columns - 1) * sw + 1, sw)
                 yield i, j, padded[:, down, across]
 
+    def patches(self, padded, groups, rows, columns, dtype):
+        """(output rows, what all taps see there), a few rows at a time.
+
+        Patches are (groups, K, positions), K channels of a group times taps; their
+        memory is bounded.
+        """
+        channels, batch = len(padded), padded.shape[-1]
+        entries = channels * math.prod(self.kernel)
+        row_bytes = max(1, entries * columns * batch * dtype.itemsize)
+        step = max(1, SCRATCH_BYTES // row_bytes)
+        for row in range(0, rows, step):
+            count = min(step, rows - row)
+            found = np.empty((channels, *self.kernel, count, columns, batch), dtype)
+            for i, j, seen in self.taps(padded, row, count, columns):
+                found[:, i, j] = seen
+            yield slice(row, row + count), found.reshape(groups, entries // groups, -1)
+
     def as_given(self, y):
         """A plane of one row as a signal again."""
         return y[:, 0] if self.axes == 1 else y
 
 
+@kind("Conv1d", "SparseConv1d", "Conv2d", "SparseConv2d")
 class Convolution(Layer):
     """y[o, p, q] = b[o] + sum over c, i, j of W[o, c, i, j] x[c, p s + i d, q s + j d].
 
-    Patches are unfolded to (groups, K, positions) for a few output rows at a time, so
-    that the scratch memory is bounded; K = in / groups * kh * kw.
+    A product of the weight, (out, K), with the patches that its window sees.
     """
 
     def __init__(self, node):
@@ -816,9 +845,9 @@ class Convolution(Layer):
         if self.inputs % self.groups or self.outputs % self.groups:
             fault = "groups is %d; it must divide in_channels and out_channels"
             refuse(node.field, fault % self.groups)
-        self.window = Window(node, self.axes, tiles=False)
+        self.window = Window(node, axes_of(node), tiles=False)
         bias = node.flag("bias", True)
-        kernel = self.window.kernel[2 - self.axes :]
+        kernel = self.window.kernel[2 - self.window.axes :]
         shape = (self.outputs, self.inputs // self.groups, *kernel)
         self.weight = node.weight("weight", shape)
         check_format(node, self.weight)
@@ -827,61 +856,37 @@ class Convolution(Layer):
 
     def shape(self, shape):
         self.positions = self.window.output(self, shape, self.inputs)
-        kept = self.positions[2 - self.axes :]
+        kept = self.positions[2 - self.window.axes :]
         # One row of patches is unfolded at the least.
         self.scratch += self.weight.columns_in_all * self.groups * self.positions[1]
         self.weight.settle(self.groups, min(self.positions[1], BATCH))
         return (self.outputs, *kept)
 
     def run(self, x, lengths):
-        padded = self.window.pad(x)
-        (rows, columns), batch = self.positions, x.shape[-1]
-        y = np.empty((self.outputs, rows, columns, batch), x.dtype)
-        k = self.weight.columns_in_all
-        row_bytes = max(1, self.groups * k * columns * batch * x.itemsize)
-        step = max(1, SCRATCH_BYTES // row_bytes)
-        for row in range(0, rows, step):
-            count = min(step, rows - row)
-            shape = (self.inputs, *self.window.kernel, count, columns, batch)
-            patches = np.empty(shape, x.dtype)
-            for i, j, seen in self.window.taps(padded, row, count, columns):
-                patches[:, i, j] = seen
-            product = self.weight.times(patches.reshape(self.groups, k, -1))
-            y[:, row : row + count] = product.reshape(-1, count, columns, batch)
+        padded, (rows, columns) = self.window.pad(x), self.positions
+        y = np.empty((self.outputs, rows, columns, x.shape[-1]), x.dtype)
+        unfolded = self.window.patches(padded, self.groups, rows, columns, x.dtype)
+        for at, patches in unfolded:
+            part = y[:, at]
+            part[...] = self.weight.times(patches).reshape(part.shape)
         if self.bias is not None:
             y += self.bias[:, None, None, None]
         return self.window.as_given(y)
-
-
-@kind("Conv1d", "SparseConv1d")
-class Conv1d(Convolution):
-    """Convolution of signals (C, L, N)."""
-
-    axes = 1
-
-
-@kind("Conv2d", "SparseConv2d")
-class Conv2d(Convolution):
-    """Convolution of planes (C, H, W, N)."""
-
-    axes = 2
 
 
 class Pool(Layer):
     """A window over each channel by itself."""
 
     def __init__(self, node):
-        self.window = Window(node, self.axes, tiles=True)
-        for sides, size in zip(self.window.padding, self.window.kernel):
-            if max(sides) >= size:
-                fault = "padding %s lets a window of %d see padding alone"
-                refuse(node.field, fault % (sides, size))
+        self.window = Window(node, axes_of(node), tiles=True)
+        self.window.refuse_empty_views(node)
 
     def shape(self, shape):
         self.positions = self.window.output(self, shape)
-        return (shape[0], *self.positions[2 - self.axes :])
+        return (shape[0], *self.positions[2 - self.window.axes :])
 
 
+@kind("MaxPool1d", "MaxPool2d")
 class MaxPool(Pool):
     """The largest number under the window; the border never wins."""
 
@@ -892,6 +897,7 @@ class MaxPool(Pool):
         return self.window.as_given(best)
 
 
+@kind("AvgPool1d", "AvgPool2d")
 class AvgPool(Pool):
     """The mean under the whole window, zeros of the border included."""
 
@@ -899,34 +905,6 @@ class AvgPool(Pool):
         taps = self.window.taps(self.window.pad(x), 0, *self.positions)
         total = sum(seen for _, _, seen in taps)
         return self.window.as_given(total / math.prod(self.window.kernel))
-
-
-@kind("MaxPool1d")
-class MaxPool1d(MaxPool):
-    """Over signals."""
-
-    axes = 1
-
-
-@kind("MaxPool2d")
-class MaxPool2d(MaxPool):
-    """Over planes."""
-
-    axes = 2
-
-
-@kind("AvgPool1d")
-class AvgPool1d(AvgPool):
-    """Over signals."""
-
-    axes = 1
-
-
-@kind("AvgPool2d")
-class AvgPool2d(AvgPool):
-    """Over planes."""
-
-    axes = 2
 
 
 @kind("GlobalAvgPool")
@@ -1479,22 +1457,15 @@ class QuantizedAffine(Step):
     def run(self, inputs):
         padded = self.window.pad(inputs[0], self.zeros[0])
         held = self.weight.values if self.weight.matrix is None else self.weight.matrix
-        k, batch = self.weight.columns_in_all, padded.shape[-1]
         rows, columns = self.positions
-        y = np.empty((self.outputs, rows, columns, batch), np.int8)
-        row_bytes = max(1, self.groups * k * columns * batch * held.itemsize)
-        step = max(1, SCRATCH_BYTES // row_bytes)
-        for row in range(0, rows, step):
-            count = min(step, rows - row)
-            shape = (self.plane[0], *self.window.kernel, count, columns, batch)
-            patches = np.empty(shape, held.dtype)
-            for i, j, seen in self.window.taps(padded, row, count, columns):
-                patches[:, i, j] = seen
-            sums = self.weight.times(patches.reshape(self.groups, k, -1))
-            sums = sums.astype(np.int64) + self.bias[:, None]
+        y = np.empty((self.outputs, rows, columns, padded.shape[-1]), np.int8)
+        unfolded = self.window.patches(padded, self.groups, rows, columns, held.dtype)
+        for at, patches in unfolded:
+            sums = self.weight.times(patches).astype(np.int64) + self.bias[:, None]
             found = rescale(sums, self.multiplier[:, None], self.exponent[:, None])
-            found = np.clip(found + self.zeros[-1], self.low, self.high)
-            y[:, row : row + count] = found.reshape(-1, count, columns, batch)
+            inside = np.clip(found + self.zeros[-1], self.low, self.high)
+            part = y[:, at]
+            part[...] = inside.reshape(part.shape)
         return y
 
 
@@ -1506,9 +1477,7 @@ class QuantizedPool(Step):
         super().__init__(node)
         self.largest = node.flag("largest", None)
         self.window = window_of(node)
-        for sides, size in zip(self.window.padding, self.window.kernel):
-            if max(sides) >= size:
-                refuse(node.field, "its padding lets a window see padding alone")
+        self.window.refuse_empty_views(node)
 
     def fit(self, sizes, scale, zero):
         super().fit(sizes, scale, zero)

@@ -1255,6 +1255,8 @@ class Model:
 def flattened(sample):
     """The numbers of a flat or nested sequence."""
     for part in sample:
+        if isinstance(part, str):  # it would go on forever
+            raise ValueError("a sample holds the text %r; expected numbers" % part)
         if hasattr(part, "__iter__"):
             yield from flattened(part)
         else:

@@ -259,6 +259,8 @@ def test_a_sample_of_another_size_is_refused(folder):
     minprune.save(small()[0], folder / "f")
     with pytest.raises(ValueError, match="a sample of 3 numbers came; expected 64"):
         tiny.load(folder / "f")([1, 2, 3])
+    with pytest.raises(ValueError, match="a sample holds the text '1'; expected num"):
+        tiny.load(folder / "f")("1 2 3")
 
 
 def test_damaged_files_are_read_right_or_refused_in_words(tmp_path):
