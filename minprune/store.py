@@ -4,6 +4,7 @@ import json
 from os import PathLike
 
 import minprune.sparse  # noqa: F401  (files its layer kinds, which a manifest may name)
+from minprune._check import AnyArray
 from minprune.files import container
 from minprune.nn.network import Network
 from minprune.quantize import QuantizedNetwork
@@ -28,8 +29,26 @@ def save(net: Network | QuantizedNetwork, path: str | PathLike[str]) -> None:
     OSError
         If it cannot be written; nothing has changed then.
     """
+    container.write(path, *_stored(net))
+
+
+def size(net: Network | QuantizedNetwork) -> int:
+    """Bytes of the file that `save` writes: the arrays, and what stands before them.
+
+    >>> from minprune.nn import Linear, Sequential
+    >>> net = Network(Sequential(Linear(4, 3)), (4,), seed=0)
+    >>> sum(array.nbytes for array in net.state().values()), size(net)
+    (68, 612)
+    """
+    return container.size(*_stored(net))
+
+
+def _stored(
+    net: Network | QuantizedNetwork,
+) -> tuple[dict[str, AnyArray], dict[str, str]]:
+    """The arrays of a file, and its metadata."""
     manifest = json.dumps(net.manifest(), separators=(",", ":"))
-    container.write(path, net.state(), {KEY: manifest})
+    return net.state(), {KEY: manifest}
 
 
 def load(path: str | PathLike[str]) -> Network | QuantizedNetwork:

@@ -76,7 +76,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-bytes",
         type=int,
-        help="... until the arrays take this few bytes; the file's header comes on top",
+        help="... until the file takes this few bytes",
     )
     parser.add_argument("--max-macs", type=int, help="... until it does this little")
     parser.add_argument(

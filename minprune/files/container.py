@@ -92,9 +92,31 @@ def write(
     ...     read(folder + "/a")
     ({'w': array([[1., 0.], [0., 1.]], dtype=float32)}, {'by': 'hand'})
     """
+    header, ordered = _laid_out(path, tensors, metadata or {})
+
+    def write_to_file(file: BinaryIO) -> None:
+        file.write(header)
+        for array in ordered:
+            file.write(array.reshape(-1).view(np.uint8).data)
+
+    atomic_write(path, write_to_file)
+
+
+def size(
+    tensors: Mapping[str, AnyArray], metadata: Mapping[str, str] | None = None
+) -> int:
+    """Bytes of the file that `write` makes of these, header included."""
+    header, ordered = _laid_out("size", tensors, metadata or {})
+    return len(header) + sum(array.nbytes for array in ordered)
+
+
+def _laid_out(
+    path: AnyPath, tensors: Mapping[str, AnyArray], metadata: Mapping[str, str]
+) -> tuple[bytes, list[AnyArray]]:
+    """What the file begins with, and the arrays behind it in their order."""
     arrays = {name: _storable(path, name, array) for name, array in tensors.items()}
     ordered = sorted(arrays.items(), key=lambda item: -item[1].itemsize)
-    header: dict[str, Any] = {"__metadata__": _strings(path, metadata or {})}
+    header: dict[str, Any] = {"__metadata__": _strings(path, metadata)}
     end = 0
     for name, array in ordered:
         begin, end = end, end + array.nbytes
@@ -105,14 +127,7 @@ def write(
         }
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-
-    def write_to_file(file: BinaryIO) -> None:
-        file.write(len(text).to_bytes(8, "little"))
-        file.write(text)
-        for _, array in ordered:
-            file.write(array.reshape(-1).view(np.uint8).data)
-
-    atomic_write(path, write_to_file)
+    return len(text).to_bytes(8, "little") + text, [array for _, array in ordered]
 
 
 def read(

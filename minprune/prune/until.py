@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Unpack
 
+from minprune import store
 from minprune._check import positive_int
 from minprune.data import Dataset
 from minprune.masks.count import Share, share
@@ -30,8 +31,8 @@ class Attempt:
     asked : float
         Sparsity asked for.
     sparsity, bytes, macs
-        What came of it: share removed, bytes of the arrays in a file, multiply-adds
-        executed on one sample, in the form that `minprune.sparse.compress` chooses.
+        What came of it: share removed, bytes of the file, multiply-adds executed on one
+        sample, in the form that `minprune.sparse.compress` chooses.
     score : float
         On the validation split after recovery: accuracy, or root mean square error.
     kept : bool
@@ -80,7 +81,7 @@ class Until:
     floor : float, optional
         The same as a score: a share of right answers at least, or an error at most.
     max_bytes, max_macs : int, optional
-        Budgets: bytes of the arrays in a file, indices included, and multiply-adds
+        Budgets: bytes of the file that `minprune.save` writes, and multiply-adds
         executed on one sample.
     step : share
         What the first turn removes of what is left. A turn that falls below the floor
@@ -195,13 +196,13 @@ class Until:
             candidate = recover(candidate, data, epochs, **own)
             score = self._score(candidate, data)
             holds = floor is None or sense * score >= sense * floor
-            size = count(compress(candidate))
+            small = compress(candidate)
             attempts.append(
                 Attempt(
                     float(asked),
-                    size.sparsity,
-                    size.file_bytes,
-                    size.macs_executed,
+                    count(small).sparsity,
+                    store.size(small),
+                    small.macs(),
                     score,
                     holds,
                 )
@@ -233,8 +234,8 @@ class Until:
 
     def _fits(self, net: Network) -> bool:
         """Whether every budget is met."""
-        size = count(compress(net))
-        needed = {"bytes": size.file_bytes, "macs": size.macs_executed}
+        small = compress(net)
+        needed = {"bytes": store.size(small), "macs": small.macs()}
         return all(
             limit is None or needed[name] <= limit
             for name, limit in self.budget.items()
@@ -254,11 +255,11 @@ class Until:
             return Fraction(most, 1000)
         sparsest = cut(most)
         if not self._fits(sparsest):
-            size = count(compress(sparsest))
+            small = compress(sparsest)
             raise ValueError(
                 f"Until: the budget ({self._limits()}) cannot be met: with the fewest "
-                f"weights that may stay, the network takes {size.file_bytes} bytes and "
-                f"{size.macs_executed} multiply-adds; these are the nearest"
+                f"weights that may stay, the network takes {store.size(small)} bytes "
+                f"and {small.macs()} multiply-adds; these are the nearest"
             )
         low, high = -1, most
         while high - low > 1:

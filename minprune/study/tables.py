@@ -22,13 +22,14 @@ class Cell:
         return float(np.mean(self.values))
 
     @property
-    def deviation(self) -> float:
-        """Standard deviation over the seeds, of a sample."""
+    def deviation(self) -> float | None:
+        """Standard deviation over the seeds, of a sample; one seed has none."""
         several = len(self.values) > 1
-        return float(np.std(self.values, ddof=1)) if several else 0.0
+        return float(np.std(self.values, ddof=1)) if several else None
 
     def __str__(self) -> str:
-        return f"{self.mean:.1f} ± {self.deviation:.1f}"
+        spread = self.deviation
+        return f"{self.mean:.1f}" + ("" if spread is None else f" ± {spread:.1f}")
 
 
 def markdown(cells: Sequence[Cell], corner: str = "") -> str:
@@ -37,7 +38,7 @@ def markdown(cells: Sequence[Cell], corner: str = "") -> str:
     >>> print(markdown([Cell("a", "x", (1.0, 3.0)), Cell("a", "y", (2.0,))], "row"))
     | row | x | y |
     |---|---|---|
-    | a | 2.0 ± 1.4 | 2.0 ± 0.0 |
+    | a | 2.0 ± 1.4 | 2.0 |
     """
     rows = list(dict.fromkeys(cell.row for cell in cells))
     columns = list(dict.fromkeys(cell.column for cell in cells))

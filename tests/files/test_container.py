@@ -44,6 +44,7 @@ def raw(header, body=b"", length=None):
 def test_what_is_written_returns_bit_for_bit(tmp_path_factory, tensors, metadata):
     path = tmp_path_factory.mktemp("files") / "a"
     write(path, tensors, metadata)
+    assert path.stat().st_size == container.size(tensors, metadata)
     found, strings = read(path)
     assert_equal(found, tensors)
     assert strings == metadata

@@ -1,6 +1,7 @@
 """Online procedures against their papers: one step, or one formula, at a time."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -598,6 +599,17 @@ def test_an_adaptive_threshold_rises_while_the_network_can_bear_it():
     assert adaptive.ramp.value == pytest.approx(0.8)
     assert watch.seen[1] > watch.seen[3] > watch.seen[5] > watch.seen[7]
     assert watch.seen[7] == watch.seen[11]
+
+
+def test_an_adaptive_threshold_begins_at_half_a_deviation():
+    """Of normal weights erf(0.5 / sqrt 2) lie below; 17,024 drawn: deviation 0.0037."""
+    net = nn.models.build("mlp", digits(), seed=0)
+    for name, weight in net.weights().items():
+        weight[...] = np.random.default_rng(len(name)).normal(size=weight.shape)
+    train(net, prune.Adaptive(frequency=1, end=1), optimizer=nn.SGD(1e-9), epochs=1)
+    masks = np.concatenate([mask.ravel() for mask in net.masks().values()])
+    assert len(masks) == 17_024
+    assert abs((~masks).mean() - math.erf(0.5 / math.sqrt(2))) < 5 * 0.0037
 
 
 def test_an_adaptive_threshold_yields_where_the_score_falls():

@@ -4,6 +4,7 @@ from functools import cache
 
 import pytest
 
+import minprune
 from minprune import metrics, nn, prune, sparse
 from tests.prune.cases import digits, linear
 
@@ -51,11 +52,15 @@ def test_a_budget_of_multiply_adds_is_met_and_not_overshot(budget):
     assert budget - 60 <= macs <= budget
 
 
-def test_a_budget_of_bytes_is_met():
-    reached = until(max_bytes=1500)
+def test_a_budget_of_bytes_is_that_of_the_whole_file(tmp_path):
+    reached = until(max_bytes=2600)
     small = sparse.compress(reached.net)
+    minprune.save(small, tmp_path / "small.safetensors")
+    written = (tmp_path / "small.safetensors").stat().st_size
     assert reached.met
-    assert sum(array.nbytes for array in small.state().values()) <= 1500
+    assert written == reached.attempts[-1].bytes <= 2600
+    # A thousandth of sparsity is one weight of 888, which takes five bytes.
+    assert written > 2500
 
 
 def test_a_floor_and_a_budget_that_exclude_each_other_end_unmet():

@@ -18,6 +18,13 @@ def test_a_cell_is_a_mean_with_the_deviation_of_a_sample():
     assert cell.deviation == pytest.approx(np.sqrt((4 + 1 + 9) / 2))
 
 
+def test_one_seed_has_no_deviation():
+    """Zero would claim that another seed gives the same."""
+    cell = tables.Cell("row", "column", (4.9,))
+    assert cell.deviation is None
+    assert str(cell) == "4.9"
+
+
 def test_rows_are_compared_seed_by_seed():
     cells = [
         tables.Cell("one-shot, magnitude", "90%", (90.0, 91.0, 95.0)),
