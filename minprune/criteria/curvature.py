@@ -2,14 +2,14 @@
 
 At a minimum the gradient vanishes and the loss is a bowl: ``L(w + d) - L(w)`` is about
 ``1/2 d' H d``. Taking a weight out is a step ``d = -w`` along its axis. The criteria
-differ in how much of H they know (its diagonal, all of it, or a layer's input moments)
-and in whether the other weights may move to make up for the loss; `solvers` also makes
-that move, and `fisher` puts squared gradients in H's place.
+differ in how much of H they know (its trace, its diagonal, all of it, or a layer's
+input moments) and in whether the other weights may move to make up for the loss;
+`solvers` also makes that move, and `fisher` puts squared gradients in H's place.
 """
 
 import numpy as np
 
-from minprune._check import FloatArray, float64, same_shape
+from minprune._check import FloatArray, dimensions, float64, same_shape
 from minprune.criteria._catalog import Holds, criterion
 from minprune.criteria._quadratic import (
     damped,
@@ -87,6 +87,85 @@ def obd(weight: FloatArray, hess_diag: FloatArray) -> FloatArray:
     weight, hess_diag = float64("obd", weight=weight, hess_diag=hess_diag)
     same_shape("obd", weight=weight, hess_diag=hess_diag)
     return 0.5 * hess_diag * weight**2
+
+
+@criterion(
+    unit="loss",
+    granularity="filter",
+    formula="1/2 (mean of h_ii over the filter) (sum of w^2 over the filter)",
+    cites=("yu2022hessian",),
+    batch="Hessian of the mean loss",
+    holds={
+        Holds.ZERO_AT_ZERO,
+        Holds.PERMUTES_OUT,
+        Holds.PERMUTES_IN,
+        Holds.SIGN_FREE,
+        Holds.SCALES_WITH_WEIGHT,
+        Holds.RESCALES,
+    },
+)
+def hessian_trace(weight: FloatArray, hess_diag: FloatArray) -> FloatArray:
+    r"""Rise of the loss when a filter goes, its curvature taken as the same all round.
+
+    Parameters
+    ----------
+    weight : ndarray of float, shape (out, ...)
+        Weights of one layer.
+    hess_diag : ndarray of float, same shape as `weight`
+        Diagonal of the Hessian of the mean loss, in loss per squared weight.
+
+    Returns
+    -------
+    score : ndarray of float64, shape (out,)
+        Predicted rise of the loss. Higher means keep. It is negative where the loss
+        bends down on average.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, `weight` has no axis, or either array holds a NaN or an
+        infinity.
+
+    See Also
+    --------
+    obd : Weighs every weight with its own curvature.
+    kfac_obd : Keeps the products of different weights of a filter.
+
+    Notes
+    -----
+    With p the weights of filter c and :math:`H_c` their block of the Hessian,
+
+    .. math:: s_c = \tfrac12\, w_c^\top H_c\, w_c
+                  \approx \frac{\operatorname{tr} H_c}{2p}\, \|w_c\|^2
+
+    ([1]_). The trace does not depend on the axes, so it can be estimated from products
+    with random vectors where no diagonal is known. The second form is the mean of the
+    first over all directions in which a filter of this length could point.
+
+    *Departs from the published code*, which drops the factor 1/2 and estimates the
+    trace (Hutchinson); here it is the sum of the diagonal that is given.
+
+    References
+    ----------
+    .. [1] S. Yu, Z. Yao, A. Gholami, Z. Dong, S. Kim, M. Mahoney and K. Keutzer,
+       "Hessian-aware pruning and optimal neural implant", WACV 2022. arXiv:2101.08940
+
+    Examples
+    --------
+    Both filters are of length 5, but the first lies where the loss is flat.
+
+    >>> weight = np.array([[3.0, 4.0], [4.0, 3.0]])
+    >>> hessian_trace(weight, np.array([[0.0, 0.2], [2.0, 2.0]]))
+    array([ 1.25, 25.  ])
+    """
+    weight, hess_diag = float64("hessian_trace", weight=weight, hess_diag=hess_diag)
+    same_shape("hessian_trace", weight=weight, hess_diag=hess_diag)
+    dimensions("hessian_trace", 1, 2, 3, 4, weight=weight)
+    inside = tuple(range(1, weight.ndim))
+    size = max(1, int(np.prod(weight.shape[1:])))
+    curvature = np.sum(hess_diag, axis=inside) / size
+    score: FloatArray = 0.5 * curvature * np.sum(weight**2, axis=inside)
+    return score
 
 
 @criterion(

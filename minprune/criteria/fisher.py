@@ -9,6 +9,7 @@ different weights' gradients, too.
 import numpy as np
 
 from minprune._check import FloatArray, dimensions, float64, same_shape
+from minprune.criteria._batches import by_example
 from minprune.criteria._catalog import Holds, criterion
 
 
@@ -142,7 +143,7 @@ def empirical_fisher(weight: FloatArray, grad_by_example: FloatArray) -> FloatAr
     weight, grads = float64(
         "empirical_fisher", weight=weight, grad_by_example=grad_by_example
     )
-    _examples_of("empirical_fisher", weight, grads)
+    by_example("empirical_fisher", weight, grads)
     score: FloatArray = 0.5 * weight**2 * np.mean(grads**2, axis=0)
     return score
 
@@ -217,12 +218,3 @@ def fisher_feature_map(
     gates = (a * g).sum(axis=tuple(range(2, a.ndim)))
     score: FloatArray = 0.5 * np.mean(gates**2, axis=0)
     return score
-
-
-def _examples_of(caller: str, weight: FloatArray, grads: FloatArray) -> None:
-    """Raise ValueError unless `grads` is one array like `weight` for every example."""
-    if grads.ndim == 0 or grads.shape[1:] != weight.shape or len(grads) == 0:
-        raise ValueError(
-            f"{caller}: grad_by_example has shape {grads.shape}; expected "
-            f"(examples, {', '.join(map(str, weight.shape))}) with one example or more"
-        )

@@ -8,6 +8,7 @@ on its way (Karnin).
 import numpy as np
 
 from minprune._check import FloatArray, float64, same_shape
+from minprune.criteria._batches import by_example
 from minprune.criteria._catalog import Holds, criterion
 from minprune.criteria._ratio import ratio
 
@@ -60,6 +61,85 @@ def gradient_magnitude(grad: FloatArray) -> FloatArray:
     """
     (grad,) = float64("gradient_magnitude", grad=grad)
     return np.abs(grad)
+
+
+@criterion(
+    unit="weight^2",
+    granularity="weight",
+    formula="w^2 (G - min G) / (max G - min G), G = sqrt(sum_n g_n^2)",
+    cites=("dong2024pruner",),
+    batch="root of the sum of squares per example",
+    normalization="range of the gradient's norms over the layer",
+    holds={
+        Holds.NON_NEGATIVE,
+        Holds.ZERO_AT_ZERO,
+        Holds.PERMUTES_OUT,
+        Holds.PERMUTES_IN,
+        Holds.SIGN_FREE,
+        Holds.SCALES_WITH_WEIGHT,
+        Holds.BATCH_ORDER,
+    },
+)
+def pruner_zero(weight: FloatArray, grad_by_example: FloatArray) -> FloatArray:
+    r"""Squared size of a weight times the place of its gradient within the layer.
+
+    A formula that nobody derived: genetic programming found it among expressions of
+    weights, inputs and gradients, by how well language models survived the pruning.
+
+    Parameters
+    ----------
+    weight : ndarray of float, any shape
+        Weights of one layer.
+    grad_by_example : ndarray of float, shape (examples, ...weight)
+        Gradient of each example's loss, in loss per weight.
+
+    Returns
+    -------
+    score : ndarray of float64, same shape as `weight`
+        In units of the weight squared, whatever the unit of the loss. Higher means
+        keep.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, there is no example, or an array holds a NaN or an
+        infinity.
+
+    See Also
+    --------
+    gblm : Adds the same gradients to the size of the input.
+    empirical_fisher : Multiplies by their square as it is, not by its place.
+
+    Notes
+    -----
+    .. math:: s_i = w_i^2\, \frac{G_i - \min G}{\max G - \min G}, \qquad
+              G_i = \sqrt{\textstyle\sum_n g_{ni}^2}
+
+    ([1]_; in its code ``data/best_tree.json`` is ``abs(W * W) * mms(G)``). The weight
+    with the least gradient of its layer scores zero, however large it is. The code
+    takes G as GBLM-Pruner collects it; a factor common to all examples, or a mean for
+    the sum, changes nothing. If all gradients are equally long nothing tells the
+    weights apart and all score zero; the formula as printed divides 0 by 0.
+
+    References
+    ----------
+    .. [1] P. Dong et al., "Pruner-Zero: Evolving symbolic pruning metric from scratch
+       for large language models", ICML 2024. arXiv:2406.02924
+
+    Examples
+    --------
+    The first weight is the largest and has the least gradient.
+
+    >>> pruner_zero(np.array([9.0, 2.0, 2.0]), np.array([[0.1, 0.2, 0.3]])).round(6)
+    array([0., 2., 4.])
+    """
+    weight, grads = float64(
+        "pruner_zero", weight=weight, grad_by_example=grad_by_example
+    )
+    by_example("pruner_zero", weight, grads)
+    steepness = np.sqrt(np.sum(grads**2, axis=0))
+    above = steepness - np.min(steepness, initial=np.inf)
+    return np.square(weight) * ratio(above, np.max(above, initial=0.0))
 
 
 @criterion(

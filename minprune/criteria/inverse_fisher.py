@@ -14,6 +14,7 @@ four digits would be left, the ridge is refused.
 import numpy as np
 
 from minprune._check import FloatArray, dimensions, float64, positive_int
+from minprune.criteria._batches import by_example
 from minprune.criteria._catalog import Holds, criterion
 from minprune.criteria._quadratic import rows
 
@@ -294,11 +295,7 @@ def _checked(
 ) -> tuple[FloatArray, FloatArray]:
     """Weight and gradients in float64, once they fit one another."""
     weight, grads = float64(caller, weight=weight, grad_by_example=grads)
-    if grads.ndim == 0 or grads.shape[1:] != weight.shape or len(grads) == 0:
-        raise ValueError(
-            f"{caller}: grad_by_example has shape {grads.shape}; expected "
-            f"(examples, {', '.join(map(str, weight.shape))}) with one example or more"
-        )
+    by_example(caller, weight, grads)
     if not (np.isfinite(ridge) and ridge > 0):
         raise ValueError(
             f"{caller}: ridge is {ridge}; expected a positive number, because a Fisher "

@@ -2,9 +2,10 @@
 
 Setting a weight to zero moves the loss by about :math:`-w g`. The criteria here start
 from that product and differ in where the square stands, after or before the mean over
-batches, and in whether the second-order term is added. `grad` is the gradient of the
-mean loss at `weight`; `grad_by_batch` holds one such gradient for every batch. Sums
-over filters are in `taylor_filter`, products with activations in `taylor_activation`.
+batches, and in what stands for the second-order term, if it is added. `grad` is the
+gradient of the mean loss at `weight`; `grad_by_batch` holds one such gradient for every
+batch. Sums over filters are in `taylor_filter`, products with activations in
+`taylor_activation`.
 """
 
 import numpy as np
@@ -181,6 +182,7 @@ def taylor_second_order(
     --------
     taylor : Without the second term.
     obd : Without the first.
+    taylor_fisher : Without the square, and with squared gradients for the curvature.
 
     Notes
     -----
@@ -208,3 +210,73 @@ def taylor_second_order(
         "taylor_second_order", weight=weight, grad=grad, hess_diag=hess_diag
     )
     return np.square(-weight * grad + weight**2 * hess_diag / 2)
+
+
+@criterion(
+    unit="loss",
+    granularity="weight",
+    formula="|w g - w^2 F / 2|",
+    cites=("ma2023llmpruner",),
+    batch="gradient of the mean loss; for F, square per example, then mean",
+    holds=_SQUARE,
+)
+def taylor_fisher(
+    weight: FloatArray, grad: FloatArray, fisher_diag: FloatArray
+) -> FloatArray:
+    r"""Size of the cost of removing a weight, the Fisher information as its curvature.
+
+    Parameters
+    ----------
+    weight : ndarray of float, any shape
+        Weights of one layer.
+    grad : ndarray of float, same shape as `weight`
+        Gradient of the mean loss at `weight`, in loss per weight.
+    fisher_diag : ndarray of float, same shape as `weight`
+        Mean over examples of the squared gradient of each example's loss.
+
+    Returns
+    -------
+    score : ndarray of float64, same shape as `weight`
+        Change of the loss, either way, in units of the loss. Higher means keep.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or if an array holds a NaN or an infinity.
+
+    See Also
+    --------
+    taylor_second_order : With the curvature itself, and squared.
+    fisher : The second term alone.
+
+    Notes
+    -----
+    .. math:: s_i = \Bigl| w_i g_i - \tfrac{1}{2} w_i^2 F_{ii} \Bigr|
+                  \approx \bigl| L(w) - L(w \,|\, w_i = 0) \bigr|
+
+    The expansion of the loss to second order, with :math:`F_{ii}` for the diagonal of
+    the Hessian. The two terms may cancel: a weight that descent would make smaller may
+    be one that matters.
+
+    As ``param_mix`` in the importance of the authors' code (commit 07ece7a), where the
+    score of a channel is the sum of these over its weights. Its ``param_second`` is
+    twice `fisher`, its ``vectorize`` the root of `taylor_filter`.
+
+    References
+    ----------
+    .. [1] X. Ma, G. Fang and X. Wang, "LLM-Pruner: On the structural pruning of large
+       language models", NeurIPS 2023. arXiv:2305.11627
+
+    Examples
+    --------
+    The first weight's slope and its curvature make up for one another.
+
+    >>> weight, grad = np.array([2.0, 2.0]), np.array([1.0, -1.0])
+    >>> taylor_fisher(weight, grad, np.array([1.0, 1.0]))
+    array([0., 4.])
+    """
+    same_shape("taylor_fisher", weight=weight, grad=grad, fisher_diag=fisher_diag)
+    weight, grad, fisher_diag = float64(
+        "taylor_fisher", weight=weight, grad=grad, fisher_diag=fisher_diag
+    )
+    return np.abs(weight * grad - weight**2 * fisher_diag / 2)

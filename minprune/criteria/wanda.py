@@ -1,12 +1,13 @@
 """Criteria that multiply the size of a weight by the size of what it is fed.
 
 A weight on an input that is hardly ever on adds little to its neuron's sum, however
-large it is. Two numbers for every weight, and no gradient.
+large it is. Two numbers for every weight, and no gradient but in `gblm`, which adds it.
 """
 
 import numpy as np
 
 from minprune._check import FloatArray, dimensions, float64
+from minprune.criteria._batches import by_example
 from minprune.criteria._catalog import Holds, criterion
 from minprune.criteria._ratio import ratio
 
@@ -50,6 +51,7 @@ def wanda(weight: FloatArray, input_norm: FloatArray) -> FloatArray:
     See Also
     --------
     ria : Relative to row and column.
+    gblm : Adds how steep the loss is.
     layer_obs : The same for uncorrelated inputs, squared and halved.
 
     Notes
@@ -160,6 +162,97 @@ def ria(
     in_column = ratio(size, size.sum(axis=1, keepdims=True))
     in_row = ratio(size, size.sum(axis=2, keepdims=True))
     return (in_column + in_row).reshape(w.shape) * norms
+
+
+@criterion(
+    unit="output",
+    granularity="weight",
+    formula="|w_ij| (||x_j|| + strength sqrt(sum_n g_nij^2))",
+    cites=("das2023beyond",),
+    batch="root mean square of the input; root of the sum of squares per example",
+    normalization="none; meant to be compared within each output row",
+    holds={
+        Holds.NON_NEGATIVE,
+        Holds.ZERO_AT_ZERO,
+        Holds.PERMUTES_OUT,
+        Holds.PERMUTES_IN,
+        Holds.SIGN_FREE,
+        Holds.SCALES_WITH_WEIGHT,
+        Holds.BATCH_ORDER,
+    },
+)
+def gblm(
+    weight: FloatArray,
+    input_norm: FloatArray,
+    grad_by_example: FloatArray,
+    *,
+    strength: float = 100.0,
+) -> FloatArray:
+    r"""Size of a weight times the size of its input plus the size of its gradient.
+
+    Parameters
+    ----------
+    weight : ndarray of float, shape (out, in) or (out, in/groups, height, width)
+        Weights of one layer.
+    input_norm : ndarray of float, shape (in,) or (groups, K)
+        Root mean square of each (unfolded) input, K = in/groups * height * width.
+    grad_by_example : ndarray of float, shape (examples, ...weight)
+        Gradient of each example's loss, in loss per weight.
+    strength : float
+        How much the gradient counts beside the input, 0 or more; 100 in the paper's
+        code. It also carries the units from one to the other.
+
+    Returns
+    -------
+    score : ndarray of float64, same shape as `weight`
+        Higher means keep.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, there is no example, `strength` is negative, or an
+        array holds a NaN or an infinity.
+
+    See Also
+    --------
+    wanda : With strength 0.
+    pruner_zero : The same gradients, stretched from 0 to 1.
+
+    Notes
+    -----
+    .. math::
+
+        s_{ij} = |w_{ij}| \cdot \|x_j\|_2
+               + \alpha\, |w_{ij}| \cdot \|g_{\cdot ij}\|_2, \qquad
+        \|g_{\cdot ij}\|_2 = \sqrt{\textstyle\sum_n g_{nij}^2}
+
+    ([1]_, with p = 2). The gradient's norm grows with the number of examples while the
+    input's is a mean, in the code as here, so the number of examples shifts the balance
+    between the two; with :math:`\alpha` it is part of the definition.
+
+    *Departs from the published code* where an example has several tokens (or
+    positions): its input norm sums their squares, a root mean square does not.
+
+    References
+    ----------
+    .. [1] R. J. Das, M. Sun, L. Ma and Z. Shen, "Beyond size: How gradients shape
+       pruning decisions in large language models", 2023. arXiv:2311.04902
+
+    Examples
+    --------
+    The inputs are equally strong; the loss feels the second weight.
+
+    >>> weight, norm = np.array([[2.0, 1.0]]), np.ones(2)
+    >>> grads = np.array([[[0.0, 0.03]], [[0.0, -0.04]]])
+    >>> wanda(weight, norm), gblm(weight, norm, grads)
+    (array([[2., 1.]]), array([[2., 6.]]))
+    """
+    if not (np.isfinite(strength) and strength >= 0):
+        raise ValueError(f"gblm: strength is {strength}; expected 0 or more")
+    w, grads = float64("gblm", weight=weight, grad_by_example=grad_by_example)
+    by_example("gblm", w, grads)
+    steepness: FloatArray = np.sqrt(np.sum(grads**2, axis=0))
+    return np.abs(w) * (_by_weight("gblm", w, input_norm) + strength * steepness)
 
 
 def _by_weight(caller: str, weight: FloatArray, input_norm: FloatArray) -> FloatArray:

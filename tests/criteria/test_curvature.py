@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from minprune.criteria.curvature import layer_obs, obd, obs
+from minprune.criteria.curvature import hessian_trace, layer_obs, obd, obs
 from tests.oracles import curvature as oracle
 
 ROUNDING = {"rtol": 1e-10, "atol": 1e-13}
@@ -31,6 +31,39 @@ def test_obd_is_the_rise_of_a_separable_bowl(seed):
     rng = np.random.default_rng(seed)
     weight, hess_diag = rng.normal(size=(2, 3, 2))
     assert_allclose(obd(weight, hess_diag), oracle.obd(weight, hess_diag), rtol=1e-15)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 4), (2, 3, 2, 2)])
+def test_hessian_trace_is_the_cost_of_a_weight_wherever_it_stands(shape):
+    rng = np.random.default_rng(0)
+    weight, hess_diag = rng.normal(size=(2, *shape))
+    want = oracle.hessian_trace(weight, hess_diag)
+    assert_allclose(hessian_trace(weight, hess_diag), want, rtol=1e-14)
+
+
+@SEEDS
+def test_equal_curvature_makes_the_trace_the_sum_of_obd(seed):
+    rng = np.random.default_rng(seed)
+    weight, curvature = rng.normal(size=(4, 3, 2)), rng.normal(size=(4, 1, 1))
+    hess_diag = np.broadcast_to(curvature, weight.shape)
+    want = obd(weight, hess_diag).sum(axis=(1, 2))
+    assert_allclose(hessian_trace(weight, hess_diag), want, rtol=1e-14)
+
+
+@SEEDS
+def test_the_trace_does_not_see_how_a_filter_is_turned(seed):
+    rng = np.random.default_rng(seed)
+    weight, root = rng.normal(size=(1, 5)), rng.normal(size=(5, 5))
+    turn = np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    hessian = root @ root.T
+    turned = hessian_trace(weight @ turn, np.diag(turn.T @ hessian @ turn)[None])
+    assert_allclose(hessian_trace(weight, np.diag(hessian)[None]), turned, rtol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+def test_filters_without_weights_cost_nothing(shape):
+    none = np.zeros(shape)
+    assert_array_equal(hessian_trace(none, none), np.zeros(shape[0]))
 
 
 @SEEDS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from minprune.criteria import gradient as family
 from tests.criteria.strategies import classifiers
@@ -21,6 +21,39 @@ def test_the_gradient_is_read_without_its_sign(net):
     w, (loss, _) = net
     want = oracle.gradient_magnitude(loss, w)
     assert_allclose(family.gradient_magnitude(network.slope(loss, w)), want)
+
+
+@given(classifiers())
+def test_pruner_zero_places_each_gradient_in_its_layer(net):
+    w, losses = net
+    grads = np.stack([network.slope(loss, w) for loss in losses])
+    want = oracle.pruner_zero(losses, w)
+    # A range that cancels to some roundings of a slope multiplies them.
+    lengths = np.sqrt((grads**2).sum(axis=0))
+    atol = 1e-13 * np.max(w**2) * lengths.max() / max(np.ptp(lengths), 1e-13)
+    assert_allclose(family.pruner_zero(w, grads), want, rtol=1e-12, atol=atol)
+
+
+@given(classifiers(), st.sampled_from([0.25, 2.0, 64.0]))
+def test_pruner_zero_does_not_see_the_unit_of_the_loss_nor_examples_seen_twice(net, u):
+    w, losses = net
+    grads = np.stack([network.slope(loss, w) for loss in losses])
+    score = family.pruner_zero(w, grads)
+    assert_array_equal(family.pruner_zero(w, u * grads), score)
+    again = np.concatenate([grads] * 4)  # four times the squares: exactly twice as long
+    assert_allclose(family.pruner_zero(w, again), score, rtol=1e-9, atol=1e-12)
+
+
+def test_pruner_zero_of_equally_steep_weights_is_zero():
+    w, grads = np.array([[1.0, -2.0]]), np.array([[[0.3, -0.3]], [[0.1, 0.1]]])
+    assert_array_equal(family.pruner_zero(w, grads), np.zeros((1, 2)))
+    assert family.pruner_zero(np.ones((0, 3)), np.ones((2, 0, 3))).shape == (0, 3)
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (2,), (3, 3)])
+def test_pruner_zero_wants_a_gradient_of_every_example(shape):
+    with pytest.raises(ValueError, match="pruner_zero: grad_by_example has shape"):
+        family.pruner_zero(np.ones(2), np.ones(shape))
 
 
 @given(classifiers())

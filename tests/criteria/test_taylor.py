@@ -6,6 +6,7 @@ from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minprune.criteria import taylor as family
+from minprune.criteria.fisher import fisher
 from tests.criteria.strategies import classifiers, quadratics
 from tests.oracles import network
 from tests.oracles import taylor as oracle
@@ -39,6 +40,31 @@ def test_second_order_is_what_removal_costs_where_the_loss_is_quadratic(problem)
         weight, hessian @ weight + linear, np.diagonal(hessian)
     )
     assert_array_equal(got, oracle.taylor_second_order(loss, weight))
+
+
+@given(classifiers())
+def test_taylor_fisher_is_made_of_the_slopes_of_every_example(net):
+    w, losses = net
+    grads = stacked(losses, w)
+    got = family.taylor_fisher(w, grads.mean(axis=0), (grads**2).mean(axis=0))
+    assert_allclose(got, oracle.taylor_fisher(losses, w), **CLOSE)
+
+
+@given(quadratics())
+def test_with_the_curvature_for_the_fisher_it_is_what_removal_costs(problem):
+    """Ma et al. 2023 expand the loss around the weight, so a removal has its sign."""
+    weight, hessian, linear = problem
+    loss = lambda w: w @ hessian @ w / 2 + linear @ w
+    got = family.taylor_fisher(weight, hessian @ weight + linear, np.diagonal(hessian))
+    assert_array_equal(got**2, oracle.taylor_second_order(loss, weight))
+
+
+@given(quadratics())
+def test_at_a_minimum_taylor_fisher_is_fisher(problem):
+    weight, hessian, _ = problem
+    diagonal = np.diagonal(hessian) ** 2
+    got = family.taylor_fisher(weight, 0 * weight, diagonal)
+    assert_array_equal(got, fisher(weight, diagonal))
 
 
 @given(quadratics())

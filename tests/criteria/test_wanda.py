@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from minprune.criteria.curvature import layer_obs
 from minprune.criteria.magnitude import magnitude
 from minprune.criteria.relative import relative_importance
-from minprune.criteria.wanda import ria, wanda
+from minprune.criteria.wanda import gblm, ria, wanda
 from tests.oracles import wanda as oracle
 
 SEEDS = pytest.mark.parametrize("seed", range(5))
@@ -28,6 +28,45 @@ def test_ria_is_the_weights_shares_times_its_input(seed, power):
     weight, x = rng.normal(size=(3, 4)), rng.normal(size=(20, 4))
     got = ria(weight, np.sqrt(np.mean(x**2, axis=0)), power=power)
     assert_allclose(got, oracle.ria(weight, x, power), rtol=1e-14)
+
+
+@SEEDS
+@pytest.mark.parametrize("strength", [0.0, 1.0, 100.0])
+def test_gblm_adds_the_length_of_the_gradients(seed, strength):
+    rng = np.random.default_rng(seed)
+    weight, x = rng.normal(size=(3, 4)), rng.normal(size=(20, 4))
+    grads = rng.normal(size=(6, 3, 4))
+    got = gblm(weight, np.sqrt(np.mean(x**2, axis=0)), grads, strength=strength)
+    assert_allclose(got, oracle.gblm(weight, x, grads, strength), rtol=1e-14)
+
+
+@SEEDS
+def test_gblm_is_wanda_where_the_loss_is_flat_or_the_gradient_does_not_count(seed):
+    rng = np.random.default_rng(seed)
+    weight, norm, grads = (
+        rng.normal(size=(3, 5)),
+        rng.uniform(size=5),
+        np.ones((2, 3, 5)),
+    )
+    assert_array_equal(gblm(weight, norm, 0 * grads), wanda(weight, norm))
+    assert_array_equal(gblm(weight, norm, grads, strength=0.0), wanda(weight, norm))
+
+
+def test_gblm_weighs_the_gradient_a_hundredfold_by_default():
+    weight, norm, grads = np.ones((1, 1)), np.zeros(1), np.array([[[3.0]], [[4.0]]])
+    assert_array_equal(gblm(weight, norm, grads), [[500.0]])
+
+
+@pytest.mark.parametrize("strength", [-1.0, np.nan, np.inf])
+def test_a_strength_below_zero_is_refused(strength):
+    with pytest.raises(ValueError, match=r"gblm: strength is .* expected 0 or more"):
+        gblm(np.ones((1, 2)), np.ones(2), np.ones((1, 1, 2)), strength=strength)
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 2), (4, 2), (3, 2, 4)])
+def test_gblm_wants_a_gradient_of_every_example(shape):
+    with pytest.raises(ValueError, match="gblm: grad_by_example has shape"):
+        gblm(np.ones((4, 2)), np.ones(2), np.ones(shape))
 
 
 def test_ria_takes_the_square_root_of_the_input_by_default():

@@ -20,6 +20,16 @@ def obd(weight, hess_diag):
     return out
 
 
+def hessian_trace(weight, hess_diag):
+    """What each weight costs at the place of every other of its filter, on average."""
+    out = np.empty(len(weight))
+    for c, (w, h) in enumerate(zip(weight, hess_diag, strict=True)):
+        filters = [[Fraction(float(v)) for v in array.ravel()] for array in (w, h)]
+        costs = [v * v * k / 2 for v in filters[0] for k in filters[1]]
+        out[c] = sum(costs, Fraction(0)) / max(w.size, 1)
+    return out
+
+
 def obs(weight, hessian):
     """The constrained minimum, one bordered system for every weight."""
     costs = [minimum(weight.ravel(), hessian, [q])[1] for q in range(weight.size)]

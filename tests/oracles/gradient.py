@@ -1,5 +1,6 @@
 """Gradient criteria by the complex step, and training replayed in exact fractions."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -34,3 +35,16 @@ def karnin(gradient, start, rate, steps):
         gained -= gradient(w) * step
         w += step
     return w, gained / (w - start) * w
+
+
+def pruner_zero(losses, weight):
+    """Squared weights by their place between the flattest and the steepest.
+
+    The slopes are those of every example's own loss, taken together by their length.
+    """
+    slopes = [slope(loss, weight).ravel() for loss in losses]
+    by_weight = zip(*slopes, strict=True)
+    lengths = [math.sqrt(math.fsum(s * s for s in one)) for one in by_weight]
+    low, high = min(lengths), max(lengths)
+    place = [(g - low) / (high - low) if high > low else 0.0 for g in lengths]
+    return weight**2 * np.reshape(place, weight.shape)

@@ -28,3 +28,13 @@ def taylor_second_order(loss, weight):
         without[index] = 0
         score[index] = (loss(without) - loss(weight)) ** 2
     return score
+
+
+def taylor_fisher(losses, weight):
+    """A gate's mean slope, less half its mean squared slope, over the examples."""
+    slopes = [
+        slope(lambda gate, loss=loss: loss(gate * weight), np.ones(weight.shape))
+        for loss in losses
+    ]
+    first, second = sum(slopes), sum(s**2 for s in slopes)
+    return np.abs(first - second / 2) / len(losses)

@@ -25,3 +25,12 @@ def ria(weight, x, power=0.5):
             share = abs(weight[i, j]) / row + abs(weight[i, j]) / column
             out[i, j] = share * size**power
     return out
+
+
+def gblm(weight, x, grads, strength=100.0):
+    """The typical size of the weight's term, and the length of its gradients."""
+    out = wanda(weight, x)
+    for at in np.ndindex(weight.shape):
+        length = math.sqrt(math.fsum(g[at] * g[at] for g in grads))
+        out[at] += strength * abs(weight[at]) * length
+    return out

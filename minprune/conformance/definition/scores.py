@@ -125,6 +125,21 @@ def gate_decorator(
     return abs(slopes).sum(axis=0)
 
 
+def gblm(weight: Exact, input_norm: Exact, grad_by_example: Exact) -> Any:
+    """Wanda's score, and a hundred times weight by length of its gradients."""
+    return wanda(weight, input_norm) + 100 * abs(weight) * length(grad_by_example, 0)
+
+
+def pruner_zero(weight: Exact, grad_by_example: Exact) -> Any:
+    """Squared weights by the place of their gradients in the range of all."""
+    lengths = length(grad_by_example, 0)
+    low, high = -largest(-lengths.ravel()), largest(lengths.ravel())
+    return weight**2 * ratio(lengths - low, high - low)
+
+
+wanda = grouped(lambda rows, x: abs(rows) * x, 1)
+"""Sizes of the weights, times those of their inputs."""
+
 FORMULAS: dict[str, Formula] = {
     "leave_one_out": lambda loss_change: loss_change,
     "leave_one_out_abs": lambda loss_change: abs(loss_change),
@@ -133,6 +148,9 @@ FORMULAS: dict[str, Formula] = {
     "activation_variance": variance,
     "activation_entropy": entropy,
     "obd": lambda weight, hess_diag: hess_diag * weight**2 / 2,
+    "hessian_trace": lambda weight, hess_diag: (
+        by_row(hess_diag).mean(axis=1) * (by_row(weight) ** 2).sum(axis=1) / 2
+    ),
     "obs": obs,
     "layer_obs": lambda weight, gram: grouped(layer_obs, 2)(weight, gram),
     "hrank": hrank,
@@ -151,6 +169,7 @@ FORMULAS: dict[str, Formula] = {
     "fpgm_of_squares": lambda weight: np.array(distances(weight**2), object),
     "cosine_redundancy": cosine_redundancy,
     "gradient_magnitude": lambda grad: abs(grad),
+    "pruner_zero": pruner_zero,
     "movement": lambda weight, grad: -weight * grad,
     "karnin": lambda weight, initial_weight, squared_updates: ratio(
         squared_updates * weight, weight - initial_weight
@@ -211,6 +230,12 @@ FORMULAS: dict[str, Formula] = {
     "taylor_second_order": lambda weight, grad, hess_diag: (
         (-weight * grad + weight**2 * hess_diag / 2) ** 2
     ),
+    "taylor_fisher": lambda weight, grad, fisher_diag: abs(
+        weight * grad - weight**2 * fisher_diag / 2
+    ),
+    "skeletonization": lambda activation, activation_grad: (
+        -gate_products(activation, activation_grad).sum(axis=2).mean(axis=0)
+    ),
     "taylor_activation": lambda activation, activation_grad: normalized(
         abs(gate_products(activation, activation_grad).mean(axis=2)).mean(axis=0)
     ),
@@ -236,9 +261,8 @@ FORMULAS: dict[str, Formula] = {
     ),
     "taylor_absolute": lambda weight, grad: abs(by_row(weight * grad)).sum(axis=1),
     "taylor_signed": lambda weight, grad: by_row(weight * grad).sum(axis=1),
-    "wanda": lambda weight, input_norm: grouped(lambda rows, x: abs(rows) * x, 1)(
-        weight, input_norm
-    ),
+    "wanda": lambda weight, input_norm: wanda(weight, input_norm),
+    "gblm": gblm,
     "ria": lambda weight, input_norm: grouped(
         lambda rows, x: relative(abs(rows)) * np.sqrt(x), 1
     )(weight, input_norm),
