@@ -138,7 +138,7 @@ class Planner:
     def move(self, x: View, y: View, **options: int) -> None:
         """Copy, scale or add one view into another of the same extent."""
         self.add(
-            self.program.move,
+            self.program.move if options else self.program.copy,
             self.program.Move(
                 x.at,
                 x.channel_step,
@@ -352,7 +352,9 @@ class Planner:
         operation, last = self.operations[-1]
         if not view.shared and getattr(last, "y", None) == view.at:
             fused = None
-            if operation is self.program.move and not last.relu:
+            if operation is self.program.copy:
+                operation, fused = self.program.move, last._replace(relu=code)
+            elif operation is self.program.move and not last.relu:
                 fused = last._replace(relu=code)
             elif code == 1 and operation is self.strips.product:
                 fused = last._replace(frame=last.frame._replace(relu=1))

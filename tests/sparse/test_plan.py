@@ -86,6 +86,30 @@ def test_a_plan_computes_what_the_network_computes(make, density, batch):
     assert_array_equal(run(x[:1]), run(x[:1].copy()), "a call leaves nothing behind")
 
 
+@pytest.mark.parametrize("columns", [2, 3, 7, 11, 19, 40])
+def test_rows_of_any_length(columns):
+    """Planes are copied, and pooled by two, in strips that may lie over each other."""
+    root = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(2, 3, 3, padding=1), nn.ReLU6())
+    net = nn.Network(root, (2, 5, columns), seed=9)
+    x = np.random.default_rng(10).normal(size=(1, 2, 5, columns)).astype(np.float32)
+    run = sparse.compile(net)
+    assert_allclose(run(x), net(x), rtol=1e-4, atol=1e-5)
+    x[0, 1, 3, -1] = np.nan
+    assert_array_equal(np.isnan(run(x)), np.isnan(net(x)))
+    pool = nn.Network(nn.Sequential(nn.MaxPool2d(2)), (2, 5, columns))
+    assert_array_equal(sparse.compile(pool)(x), pool(x))
+
+
+@pytest.mark.parametrize("samples", [1, 3, 4, 6, 16])
+@pytest.mark.parametrize("features", [1, 3, 16, 22])
+def test_samples_become_columns_and_rows_again(features, samples):
+    """In squares of four, and one by one at the edges."""
+    net = nn.Network(nn.Sequential(nn.Flatten()), (features,), scale=0.5, offset=0.25)
+    x = np.random.default_rng(11).normal(size=(samples, features)).astype(np.float32)
+    for batch in (1, 6, 16):
+        assert_array_equal(sparse.compile(net, batch)(x), net(x))
+
+
 @pytest.mark.parametrize("height", [4, 16])
 def test_blocks_are_planned_too(height):
     root = nn.Sequential(nn.Linear(30, 48), nn.ReLU(), nn.Linear(48, 3))

@@ -154,6 +154,16 @@ def between(y: AnyArray, most: AnyArray, a: AnyArray) -> AnyArray:
     return np.where((y > 0) & ~(y >= most), a, a.dtype.type(0))
 
 
+def evens(a: AnyArray, b: AnyArray) -> AnyArray:
+    """Every other number of two strips, the first among them."""
+    return np.concatenate((a, b))[::2]
+
+
+def odds(a: AnyArray, b: AnyArray) -> AnyArray:
+    """The others."""
+    return np.concatenate((a, b))[1::2]
+
+
 def turned(a: AnyArray, b: AnyArray, c: AnyArray, d: AnyArray) -> tuple[AnyArray, ...]:
     """The columns of a square of four by four, whose rows these are."""
     return tuple(np.stack((a, b, c, d), axis=1))
@@ -395,6 +405,19 @@ def _between(_: Any, y: Any, most: Any, a: Any) -> Any:
     return a(y, most, a), code
 
 
+def _every_other(first: int) -> Callable[..., Any]:
+    """The lanes from `first` on in steps of two."""
+
+    def typed(_: Any, a: Any, b: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            one, other = args
+            return _picked(builder, one, other, list(range(first, 2 * a.width, 2)))
+
+        return a(a, b), code
+
+    return typed
+
+
 def _turned(_: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     four = types.UniTuple(a, 4)
 
@@ -514,6 +537,8 @@ total = _either(total, _total)
 item = _either(item, _item)
 put = _either(put, _put)
 between = _either(between, _between)
+evens = _either(evens, _every_other(0))
+odds = _either(odds, _every_other(1))
 turned = _either(turned, _turned)
 dot = _either(dot, _dot)
 larger = _either(larger, _extreme(">"))

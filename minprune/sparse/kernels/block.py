@@ -31,6 +31,10 @@ from minprune.sparse.kernels.strips import TILE, Frame
 from minprune.sparse.kernels.table import Memory
 from minprune.sparse.products import Pattern
 
+PANEL = 256
+"""Columns of a panel: twice those of `layout.WIDE_PANEL`, where a strip is half as
+wide."""
+
 
 class Quads(NamedTuple):
     """Operands of `quads`: as of `strips.product`, and the height of a block.
@@ -174,7 +178,7 @@ class BlockProducts(LinearProducts):
         super().__init__(pattern)
         self.height, (out, inside) = pattern.block[0], pattern.shape
         row, blocks = row_of_each(pattern.indptr), out // self.height
-        self.blocks = Layouts(blocks, inside, row, pattern.indices, None)
+        self.blocks = Layouts(blocks, inside, row, pattern.indices, None, PANEL)
 
     @staticmethod
     def fits(pattern: Pattern) -> TypeGuard[BSR]:

@@ -39,9 +39,10 @@ def make_rows(
     column: IntArray,
     offset: IntArray,
     order: IntArray | None,
+    panel: int = WIDE_PANEL,
 ) -> Rows:
     """The rows of a product, from entries sorted by row and then by column."""
-    cuts, panels = make_cuts(rows, columns, row, column, WIDE_PANEL)
+    cuts, panels = make_cuts(rows, columns, row, column, panel)
     narrow = np.uint16 if offset.max(initial=0) < 2**16 else np.uint32
     order = None if order is None else order.astype(np.int32)
     return Rows(cuts, offset.astype(narrow), order, rows, panels)
@@ -55,8 +56,9 @@ def make_cuts(
     Panels are as narrow as the cache asks for, but not so narrow that rows come to
     hold only a few weights in each.
     """
-    width = max(narrowest, PANEL_STORED * rows * columns // max(1, len(row)))
-    panels = max(1, -(-columns // width))
+    least = max(narrowest, PANEL_STORED * rows * columns // max(1, len(row)))
+    panels = max(1, round(columns / least))
+    width = max(1, -(-columns // panels))
     counts = np.bincount(row * panels + column // width, minlength=rows * panels)
     starts = np.concatenate(([0], np.cumsum(counts)))
     cuts = np.empty((panels + 1, rows), np.int32)
@@ -81,8 +83,9 @@ class Layouts:
         row: IntArray,
         column: IntArray,
         order: IntArray | None,
+        panel: int = WIDE_PANEL,
     ) -> None:
-        self.wide = make_rows(rows, columns, row, column, column, order)
+        self.wide = make_rows(rows, columns, row, column, column, order, panel)
         cuts, panels = make_cuts(rows, columns, row, column, NARROW_PANEL)
         self.narrow = self.wide._replace(cuts=cuts, panels=panels)
         ends = cuts.reshape(panels + 1, rows)[[0, -1]]

@@ -13,11 +13,13 @@ from minprune._check import FloatArray, IntArray
 from minprune.sparse.kernels._jit import kernel
 from minprune.sparse.kernels._lanes import (
     add,
+    evens,
     item,
     larger,
     load,
     multiply_add,
     narrow_strip,
+    odds,
     positive,
     put,
     smaller,
@@ -118,7 +120,10 @@ def _turn(
 
 
 class Move(NamedTuple):
-    """Operands of `move`: where two views of equal extent lie, and what to do."""
+    """Operands of `copy` and `move`: where two views of equal extent lie.
+
+    The last three are of `move` alone.
+    """
 
     x: int
     x_channel: int
@@ -140,15 +145,41 @@ class Move(NamedTuple):
 
 
 @kernel
+def copy(
+    at: IntArray, memory: Memory, x: FloatArray, y: FloatArray, samples: int
+) -> None:
+    """Copy a view into another; the last strip of a row lies over the one before."""
+    channels, rows, columns, lanes = at[8], at[9], at[10], at[11]
+    strip, four = narrow_strip(x), square_strip(x)
+    if at[3] == lanes and at[7] == lanes:  # positions follow without a gap
+        columns, lanes = 1, columns * lanes
+    for c in range(channels):
+        for p in range(rows):
+            for q in range(columns):
+                seen = at[0] + c * at[1] + p * at[2] + q * at[3]
+                made = at[4] + c * at[5] + p * at[6] + q * at[7]
+                if lanes >= width(strip):
+                    for first in range(0, lanes, width(strip)):
+                        n = min(first, lanes - width(strip))
+                        store(y, made + n, load(strip, x, seen + n))
+                elif lanes >= width(four):
+                    for first in range(0, lanes, width(four)):
+                        n = min(first, lanes - width(four))
+                        store(y, made + n, load(four, x, seen + n))
+                else:
+                    for n in range(lanes):
+                        put(y, made + n, item(x, seen + n))
+
+
+@kernel
 def move(
     at: IntArray, memory: Memory, x: FloatArray, y: FloatArray, samples: int
 ) -> None:
-    """Copy a view into another; or scale it, add it to the other, cut it off."""
+    """As `copy`, but scale it, add it to what is there, or cut it off."""
     channels, rows, columns, lanes = at[8], at[9], at[10], at[11]
     scale, relu, strip = at[12], at[14] != 0, narrow_strip(x)
-    if at[3] == lanes and at[7] == lanes:  # positions follow without a gap
+    if at[3] == lanes and at[7] == lanes:
         columns, lanes = 1, columns * lanes
-    plain = scale < 0 and at[13] == 0 and not relu
     most = x.dtype.type(6 if at[14] == 6 else np.inf)
     for c in range(channels):
         by, plus, keep = x.dtype.type(1), x.dtype.type(0), x.dtype.type(at[13])
@@ -172,10 +203,6 @@ def move(
                         moved = smaller(positive(moved), splat(strip, most))
                     store(y, made + n, moved)
                     n += width(strip)
-                if plain and 0 < n < lanes:  # once more, over what is there already
-                    n = lanes - width(strip)
-                    store(y, made + n, load(strip, x, seen + n))
-                    n = lanes
                 while n < lanes:
                     number = item(x, seen + n) * by + plus
                     if keep != 0:
@@ -220,24 +247,25 @@ def pool(
     """
     channels, rows, columns, lanes = at[4], at[5], at[6], at[7]
     kh, kw, sh, sw, top, left = at[8], at[9], at[10], at[11], at[12], at[13]
-    height, breadth, mean, strip = at[14], at[15], at[16] != 0, narrow_strip(x)
+    height, breadth, mean = at[14], at[15], at[16] != 0
+    strip, four = narrow_strip(x), square_strip(x)
     empty = x.dtype.type(0.0 if mean else -np.inf)
     share = x.dtype.type(1.0 / (kh * kw) if mean else 1.0)
     inside = (rows - 1) * sh + kh <= height and (columns - 1) * sw + kw <= breadth
-    pairs = lanes == 1 and kh == 2 and kw == 2 and top == 0 and left == 0 and inside
+    pairs = lanes == 1 and kh == 2 and kw == 2 and sw == 2 and top == 0 and left == 0
+    pairs = pairs and inside and columns >= width(four) and not mean
     for c in range(channels):
         for p in range(rows):
             made = at[3] + (c * rows + p) * columns * lanes
-            if pairs and not mean:  # nearly every small network's, worth its own loop
-                seen = at[0] + c * at[1] + p * sh * at[2]
-                for q in range(columns):
-                    old, new = item(x, seen), item(x, seen + 1)
-                    above = new if new > old or new != new else old
-                    old, new = item(x, seen + at[2]), item(x, seen + at[2] + 1)
-                    below = new if new > old or new != new else old
-                    wins = below > above or below != below
-                    put(y, made + q, below if wins else above)
-                    seen += sw
+            if pairs:  # nearly every small network's, worth its own loop
+                for start in range(0, columns, width(four)):
+                    q = min(start, columns - width(four))
+                    seen = at[0] + c * at[1] + p * sh * at[2] + 2 * q
+                    under = seen + at[2]
+                    a = larger(load(four, x, seen), load(four, x, under))
+                    seen, under = seen + width(four), under + width(four)
+                    b = larger(load(four, x, seen), load(four, x, under))
+                    store(y, made + q, larger(evens(a, b), odds(a, b)))
                 continue
             for n in range(columns * lanes):
                 put(y, made + n, empty)
