@@ -264,8 +264,12 @@ def thinet(
     each kept channel gets the factor that least squares asks for:
     :math:`Q_{SS}\, \alpha_S = (Q\,1)_S`.
 
-    *Departs from the paper*, which takes one random place of one output map per
-    sample; here all outputs and places count.
+    It is what ``value_sum`` computes in the authors' code (commit b8c2725), but for the
+    samples.
+
+    *Departs from the paper*, which looks at random places of random output maps (its
+    code at ten an image); here all outputs and places count. That code also solves for
+    the factors without damping.
 
     References
     ----------
