@@ -100,6 +100,18 @@ def positive_int(caller: str, name: str, value: int, minimum: int = 1) -> int:
     return int(value)
 
 
+def number(caller: str, name: str, value: float, minimum: float = 0.0) -> float:
+    """Return `value` as a float if it is a finite number of at least `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise TypeError(f"{caller}: {name} is {value!r}; expected a number")
+    if not minimum <= value < math.inf or value == -math.inf:
+        least = "" if minimum == -math.inf else f", {minimum:g} or more"
+        raise ValueError(
+            f"{caller}: {name} is {value}; expected a finite number{least}"
+        )
+    return float(value)
+
+
 def batch_array(
     shape: tuple[int, ...], dtype: np.dtype[Any] | type = np.float32
 ) -> FloatArray:

@@ -11,7 +11,9 @@ import argparse
 import importlib
 import pkgutil
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import NoReturn
 
 from minprune._version import __version__
 
@@ -20,7 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     args = parser().parse_args(argv)
     try:
-        status: int = args.run(args)
+        with warnings.catch_warnings():
+            # Training stops by itself where numbers leave the range, and says where.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            status: int = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
         print(
@@ -31,16 +36,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read us, `head` for one, has seen enough
         sys.stderr.close()
         return 0
-    except (ValueError, OSError, FloatingPointError) as fault:
+    except (ValueError, OSError, FloatingPointError, MemoryError) as fault:
         said = str(fault).removeprefix(f"{args.command}: ")
         print(f"minprune {args.command}: {said}", file=sys.stderr)
         return 2
     return status
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with status 2."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def natural(text: str) -> int:
+    """A seed from the command line: a whole number, 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number, 0 or more")
+    return int(text)
+
+
+def parser() -> Parser:
     """The parser of every command."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="minprune",
         description="Prune neural networks, transparently, and run them sparsely.",
         epilog="Each command explains itself: minprune COMMAND --help",
@@ -62,7 +82,10 @@ def parser() -> argparse.ArgumentParser:
             "--json", action="store_true", help="print one JSON object to stdout"
         )
         command.add_argument(
-            "--seed", type=int, default=0, help="seed of everything drawn (default 0)"
+            "--seed",
+            type=natural,
+            default=0,
+            help="seed of everything drawn (default 0)",
         )
         module.options(command)
         command.set_defaults(run=module.run)

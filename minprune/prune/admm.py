@@ -4,7 +4,7 @@ from typing import Unpack
 
 import numpy as np
 
-from minprune._check import AnyArray, FloatArray
+from minprune._check import AnyArray, FloatArray, number
 from minprune.masks.count import Share, share
 from minprune.nn.train import Procedure, Run
 from minprune.prune.cut import Cut, Options
@@ -59,7 +59,7 @@ class ADMM(Procedure):
         **how: Unpack[Options],
     ) -> None:
         share("ADMM", sparsity)
-        self.sparsity, self.pull = sparsity, pull
+        self.sparsity, self.pull = sparsity, number("ADMM", "pull", pull)
         self.end_at, self.frequency = end, frequency
         self.cut = Cut("magnitude", **how)
         self.copy: dict[str, FloatArray] = {}

@@ -1,6 +1,7 @@
 """What is removed: the criterion, whose scores compete, and what goes as one."""
 
 import fnmatch
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
@@ -127,6 +128,10 @@ class Cut:
                     f"Cut: allocation {self.allocation!r} shares out single weights, "
                     f"but granularity is {chosen!r}; expected 'weight'"
                 )
+        takes = inspect.signature(card.function).parameters.values()
+        known = [p.name for p in takes if p.kind is p.KEYWORD_ONLY and p.name != "rng"]
+        for name in self.options:
+            one_of(f"Cut, {self.criterion}", "option", name, known)
         if (chosen == "block") != (self.block is not None):
             raise ValueError(
                 f"Cut: granularity is {chosen!r} and block is {self.block}; blocks "

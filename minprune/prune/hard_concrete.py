@@ -5,7 +5,7 @@ from math import log
 
 import numpy as np
 
-from minprune._check import BoolArray, FloatArray
+from minprune._check import BoolArray, FloatArray, number
 from minprune._random import stream
 from minprune.nn.train import Run
 from minprune.prune.instead import Instead, Source, sigmoid
@@ -65,7 +65,8 @@ class HardConcrete(Instead["Gated"]):
             raise ValueError(
                 f"HardConcrete: open is {open}; expected a probability between 0 and 1"
             )
-        self.penalty, self.open, self.seed = penalty, open, seed
+        self.penalty = number("HardConcrete", "penalty", penalty)
+        self.open, self.seed = open, seed
 
     def source(self, name: str, weight: FloatArray, alive: BoolArray) -> "Gated":
         """See `Instead.source`."""

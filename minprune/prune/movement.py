@@ -1,10 +1,11 @@
 """Movement pruning: keep the weights that training moves away from zero."""
 
 from collections.abc import Iterable
+from math import inf
 
 import numpy as np
 
-from minprune._check import BoolArray, FloatArray, one_of
+from minprune._check import BoolArray, FloatArray, number, one_of
 from minprune.masks._request import Scope
 from minprune.masks.count import Share, share
 from minprune.masks.schedule import SCHEDULES
@@ -159,8 +160,11 @@ class SoftMovement(Instead["Scored"]):
                 f"SoftMovement: threshold is {threshold}; expected between 0 and 1, "
                 f"since it is compared with a sigmoid"
             )
-        self.threshold, self.penalty = threshold, penalty
-        self.initial, self.speed = initial, speed
+        if not number("SoftMovement", "speed", speed) > 0:
+            raise ValueError(f"SoftMovement: speed is {speed}; expected above 0")
+        self.threshold, self.speed = threshold, speed
+        self.penalty = number("SoftMovement", "penalty", penalty)
+        self.initial = number("SoftMovement", "initial", initial, -inf)
 
     def source(self, name: str, weight: FloatArray, alive: BoolArray) -> "Scored":
         """See `Instead.source`."""

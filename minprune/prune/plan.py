@@ -117,6 +117,11 @@ class Plan:
         for stage in self.stages:
             where = f"Plan, stage {stage.name!r}"
             positive_int(where, "epochs", stage.epochs, 0)
+            if not (stage.remove or stage.procedures or stage.epochs or stage.sparse):
+                raise ValueError(
+                    f"{where}: does nothing; expected remove, procedures, epochs or "
+                    f"sparse"
+                )
             if any(isinstance(one, Undo) for one in stage.procedures):
                 raise ValueError(f"{where}: Undo {plan_file.ONLY_IN_PYTHON['Undo']}")
 
@@ -212,7 +217,7 @@ class Plan:
                 for procedure in (copy.deepcopy(one) for one in stage.procedures):
                     procedure.begin(run)
                     _cut_as_in_the_end(procedure, run)
-            except ValueError as why:
+            except (TypeError, ValueError) as why:
                 raise ValueError(f"plan, stage {number} ({stage.name}): {why}") from why
 
 

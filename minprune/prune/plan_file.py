@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from minprune._check import one_of
+from minprune.files.atomic import explained
 from minprune.masks import AdaptiveThreshold
 from minprune.masks.count import Share, share
 from minprune.nn.optim import Adam
@@ -99,11 +100,13 @@ STAGE: dict[str, Any] = {
 
 def read(path: str | os.PathLike[str]) -> tuple[list[Stage], dict[str, Any]]:
     """The stages in a file, and the keyword arguments of their training."""
-    with open(path, "rb") as file:
-        try:
+    try:
+        with open(path, "rb") as file:
             return parse(tomllib.load(file))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
-            raise ValueError(f"this is no TOML: {why}") from why
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
+        raise ValueError(f"this is no TOML: {why}") from why
+    except OSError as why:
+        raise explained(why, f"{path} cannot be read") from why
 
 
 def parse(table: Mapping[str, Any]) -> tuple[list[Stage], dict[str, Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from minprune._check import BoolArray, FloatArray
+from minprune._check import BoolArray, FloatArray, number
 from minprune.nn.network import Network
 from minprune.nn.train import Run
 from minprune.prune.instead import Instead, Source
@@ -42,9 +42,7 @@ class Powerpropagation(Instead["Powered"]):
 
     def __init__(self, alpha: float = 2.0, *, exclude: Iterable[str] = ()) -> None:
         super().__init__(exclude)
-        if not alpha >= 1:
-            raise ValueError(f"Powerpropagation: alpha is {alpha}; expected 1 or more")
-        self.alpha = float(alpha)
+        self.alpha = number("Powerpropagation", "alpha", alpha, 1)
 
     def source(self, name: str, weight: FloatArray, alive: BoolArray) -> "Powered":
         """See `Instead.source`."""

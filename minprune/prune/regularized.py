@@ -4,7 +4,7 @@ from typing import Unpack
 
 import numpy as np
 
-from minprune._check import AnyArray, BoolArray, one_of
+from minprune._check import AnyArray, BoolArray, number, one_of
 from minprune.masks.count import Share, share
 from minprune.nn.network import Network
 from minprune.nn.norm import BatchNorm
@@ -71,7 +71,8 @@ class Regularized(Procedure):
     ) -> None:
         self.penalty = one_of("Regularized", "penalty", penalty, PENALTIES)
         share("Regularized", sparsity)
-        self.strength, self.sparsity, self.at = strength, sparsity, at
+        self.strength = number("Regularized", "strength", strength)
+        self.sparsity, self.at = sparsity, at
         self.function, cuts = PENALTIES[penalty]
         self.cut = Cut(cuts if criterion is None else criterion, **how)
 
@@ -157,8 +158,9 @@ class GrowingPenalty(Procedure):
         **how: Unpack[Options],
     ) -> None:
         share("GrowingPenalty", sparsity)
-        self.sparsity, self.growth, self.ceiling = sparsity, growth, ceiling
-        self.frequency, self.at = frequency, at
+        self.growth = number("GrowingPenalty", "growth", growth)
+        self.ceiling = number("GrowingPenalty", "ceiling", ceiling)
+        self.sparsity, self.frequency, self.at = sparsity, frequency, at
         self.cut = Cut(criterion, **how)
         self.masks: dict[str, BoolArray] = {}
 

@@ -1,10 +1,11 @@
 """Soft threshold reparameterization: every layer learns how much of itself to drop."""
 
 from collections.abc import Iterable
+from math import inf
 
 import numpy as np
 
-from minprune._check import BoolArray, FloatArray
+from minprune._check import BoolArray, FloatArray, number
 from minprune.nn.train import Run
 from minprune.prune.instead import Instead, Source, sigmoid
 
@@ -50,7 +51,8 @@ class SoftThreshold(Instead["Shrunk"]):
         exclude: Iterable[str] = (),
     ) -> None:
         super().__init__(exclude)
-        self.initial, self.decay = initial, decay
+        self.initial = number("SoftThreshold", "initial", initial, -inf)
+        self.decay = number("SoftThreshold", "decay", decay)
 
     def source(self, name: str, weight: FloatArray, alive: BoolArray) -> "Shrunk":
         """See `Instead.source`."""

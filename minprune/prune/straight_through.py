@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from minprune._check import BoolArray, FloatArray
+from minprune._check import BoolArray, FloatArray, number
 from minprune.masks.nm import keep_of_group
 from minprune.nn.train import Run
 from minprune.prune.instead import Instead, Source
@@ -49,7 +49,8 @@ class StraightThrough(Instead["Refined"]):
         exclude: Iterable[str] = (),
     ) -> None:
         super().__init__(exclude)
-        self.keep, self.group, self.decay = keep, group, decay
+        self.keep, self.group = keep, group
+        self.decay = number("StraightThrough", "decay", decay)
         _pattern(np.zeros((1, max(group, 1))), keep, group)
 
     def source(self, name: str, weight: FloatArray, alive: BoolArray) -> "Refined":

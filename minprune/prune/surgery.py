@@ -1,10 +1,11 @@
 """Dynamic network surgery: what was cut wrongly is spliced back."""
 
 from collections.abc import Iterable
+from math import inf
 
 import numpy as np
 
-from minprune._check import AnyArray, BoolArray, FloatArray
+from minprune._check import AnyArray, BoolArray, FloatArray, number
 from minprune._random import stream
 from minprune.nn.train import Run
 from minprune.prune.instead import Instead, Source
@@ -73,7 +74,9 @@ class Surgery(Instead[Source]):
         seed: int = 0,
     ) -> None:
         super().__init__(exclude)
-        self.quality, self.decay, self.power = quality, decay, power
+        self.quality = number("Surgery", "quality", quality, -inf)
+        self.decay = number("Surgery", "decay", decay)
+        self.power = number("Surgery", "power", power)
         self.stop, self.seed = stop, seed
         self.thresholds: dict[str, float] = {}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from minprune._check import BoolArray, FloatArray
+from minprune._check import BoolArray, FloatArray, number
 from minprune.masks._request import Scope
 from minprune.masks.count import Share, share
 from minprune.nn.train import Run
@@ -60,7 +60,7 @@ class TopKAST(Instead["Explored"]):
                 f"{sparsity}"
             )
         self.sparsity, self.backward = sparsity, backward
-        self.decay, self.scope = decay, scope
+        self.decay, self.scope = number("TopKAST", "decay", decay), scope
         if high == 1:
             raise ValueError(
                 "TopKAST: sparsity is 1, so that nothing is computed with; expected "

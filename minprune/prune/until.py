@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any, Unpack
 
 from minprune import store
-from minprune._check import positive_int
+from minprune._check import number, positive_int
 from minprune.data import Dataset
 from minprune.masks.count import Share, share
 from minprune.metrics import count
@@ -135,6 +135,8 @@ class Until:
                 f"Until: max_drop is {max_drop} and floor is {floor}; expected one of "
                 f"them, a drop of 0 or more"
             )
+        if floor is not None:
+            number("Until", "floor", floor)
         self.max_drop, self.floor = max_drop, floor
         self.budget = {"bytes": max_bytes, "macs": max_macs}
         for name, limit in self.budget.items():
@@ -280,10 +282,9 @@ class Until:
         return low
 
     def _limits(self) -> str:
-        given = {
-            name: limit for name, limit in self.budget.items() if limit is not None
-        }
-        return ", ".join(f"{limit} {name}" for name, limit in given.items())
+        words = {"bytes": "bytes", "macs": "multiply-adds"}
+        given = {n: limit for n, limit in self.budget.items() if limit is not None}
+        return ", ".join(f"{limit} {words[name]}" for name, limit in given.items())
 
 
 def _sparsity(net: Network) -> Fraction:

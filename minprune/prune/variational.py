@@ -1,11 +1,13 @@
 """Sparse variational dropout: a weight whose noise drowns it is pruned."""
 
 from collections.abc import Iterable
+from math import inf
 
 import numpy as np
 
-from minprune._check import BoolArray, FloatArray
+from minprune._check import BoolArray, FloatArray, number
 from minprune._random import stream
+from minprune.masks.count import share
 from minprune.nn.train import Run
 from minprune.prune.instead import Instead, Source, sigmoid
 
@@ -66,8 +68,12 @@ class VariationalDropout(Instead["Noisy"]):
         seed: int = 0,
     ) -> None:
         super().__init__(exclude)
-        self.threshold, self.strength, self.warmup = threshold, strength, warmup
-        self.initial, self.seed = initial, seed
+        caller = "VariationalDropout"
+        share(caller, warmup, "warmup")
+        self.threshold = number(caller, "threshold", threshold, -inf)
+        self.strength = number(caller, "strength", strength)
+        self.initial = number(caller, "initial", initial, -inf)
+        self.warmup, self.seed = warmup, seed
 
     def source(self, name: str, weight: FloatArray, alive: BoolArray) -> "Noisy":
         """See `Instead.source`."""

@@ -195,3 +195,88 @@ def test_a_loaded_network_is_what_was_saved_after_all(dense):
     """The guard of this file: the good model is good."""
     assert minprune.load(dense)(np.zeros((1, 64))).shape == (1, 10)
     assert main(["inspect", dense]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("prune NET --data digits -o OUT --sparsity 0.5 --seed -1", "no whole number"),
+        ("prune NET --data digits -o OUT --sparsity 0.5 --epochs few", "invalid int"),
+        ("prune NET --data digits -o OUT --sparsity 0.5 --cost time", "invalid choice"),
+        ("prune NET -o OUT --sparsity 0.5", "required: --data"),
+        ("prune NET --data digits -o OUT --sparsity 0.5 --lr 1e300", "is not finite"),
+        (
+            "prune NET --data digits -o OUT --sparsity 0.5 --keep 2",
+            "needs granularity='nm'",
+        ),
+        (
+            "prune NET --data digits -o OUT --granularity nm --keep 2 --group "
+            "99999999999",
+            "allocate",
+        ),
+        ("prune NET --data digits -o OUT --max-bytes 10", "10 bytes) cannot be met"),
+        ("prune NET --data digits -o OUT --max-macs 1", "1 multiply-adds) cannot be"),
+        ("prune NET --data digits -o OUT --max-drop nan", "max_drop is nan"),
+        ("conformance minprune --clause M.1 --seed -1", "no whole number"),
+        ("study procedures --seed -5 --table critical", "no whole number"),
+        ("fly", "invalid choice: 'fly'"),
+        ("", "required: COMMAND"),
+    ],
+)
+def test_one_line_whatever_is_wrong(run, dense, output, words, says):
+    places = {"NET": dense, "OUT": str(output)}
+    words = [places.get(word, word) for word in words.split()]
+    refuse(run, *words, says=[says])
+
+
+PLANS = {
+    "nothing": ("", "there are no stages"),
+    "an empty stage": ("[[stage]]", "stage 'stage 1': does nothing"),
+    "an option no criterion has": (
+        "[[stage]]\nprocedures = [{ kind = 'OneShot', sparsity = 0.5, "
+        "options = { bite = 1 } }]",
+        "Cut, magnitude: there is no option 'bite'",
+    ),
+    "an option of another type": (
+        "[[stage]]\nprocedures = [{ kind = 'OneShot', criterion = 'obd', "
+        "sparsity = 0.5, options = { damping = 'much' } }]",
+        "plan, stage 1",
+    ),
+    "an end before the beginning": (
+        "[[stage]]\nepochs = 1\nprocedures = "
+        "[{ kind = 'Gradual', sparsity = 0.5, begin = 9, end = 3 }]",
+        "the nearest end is 9",
+    ),
+    "less than one weight a layer": (
+        "[[stage]]\nepochs = 1\nprocedures = [{ kind = 'Gradual', sparsity = 0.9999 }]",
+        "the nearest that can be met is",
+    ),
+    "all units": (
+        "[[stage]]\nremove = { criterion = 'l1_norm', sparsity = 1 }",
+        "the nearest that can be met is",
+    ),
+    "evolving and dense": (
+        "[[stage]]\nepochs = 1\nprocedures = [{ kind = 'RigL' }]",
+        "holds no weight sparsely",
+    ),
+    "a rate that is no number": (
+        "[training]\nlr = nan\n[[stage]]\nepochs = 1",
+        "[training]: Adam: lr is nan",
+    ),
+}
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_plan_that_cannot_be_followed_is_refused(run, dense, output, tmp_path, plan):
+    text, says = PLANS[plan]
+    path = tmp_path / "plan.toml"
+    path.write_text(text)
+    words = ("prune", dense, "--data", "digits", "-o", output, "--plan", path)
+    refuse(run, *words, says=[says])
+
+
+def test_a_plan_that_cannot_be_read_is_named(run, dense, output, tmp_path):
+    words = ("prune", dense, "--data", "digits", "-o", output, "--plan")
+    refuse(run, *words, tmp_path / "nowhere.toml", says=["nowhere.toml cannot be read"])
+    refuse(run, *words, tmp_path, says=[f"{tmp_path} cannot be read"])
+    refuse(run, *words, dense, says=["this is no TOML"])

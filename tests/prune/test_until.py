@@ -90,6 +90,7 @@ def test_the_nearest_budget_that_is_named_can_be_met():
         ({"max_drop": -1.0}, "a drop of 0 or more"),
         ({"max_drop": 1.0, "floor": 0.5}, "expected one of them"),
         ({"max_macs": 0}, "expected 1 or more"),
+        ({"floor": float("nan")}, "floor is nan"),
         ({"max_macs": 9, "granularity": "nm", "keep": 2, "group": 4}, "use OneShot"),
     ],
 )

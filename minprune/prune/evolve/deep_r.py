@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from minprune._check import AnyArray, FloatArray
+from minprune._check import AnyArray, FloatArray, number
 from minprune._random import stream
 from minprune.nn.train import Run
 from minprune.prune.evolve.hold import Evolving, draw_free, exchange, follow, positions
@@ -58,7 +58,8 @@ class DeepR(Evolving):
         seed: int = 0,
     ) -> None:
         super().__init__(1, end, exclude, seed)
-        self.pull, self.temperature = pull, temperature
+        self.pull = number("DeepR", "pull", pull)
+        self.temperature = number("DeepR", "temperature", temperature)
         self.signs: dict[str, FloatArray] = {}
 
     def begin(self, run: Run) -> None:

@@ -5,7 +5,7 @@ from math import floor
 
 import numpy as np
 
-from minprune._check import BoolArray, FloatArray
+from minprune._check import BoolArray, FloatArray, number
 from minprune._random import stream
 from minprune.masks import lowest, rounded
 from minprune.masks.count import share
@@ -68,7 +68,7 @@ class SET(Evolving):
     ) -> None:
         super().__init__(frequency, end, exclude, seed)
         share("SET", fraction, "fraction")
-        self.fraction, self.spread = fraction, spread
+        self.fraction, self.spread = fraction, number("SET", "spread", spread)
 
     def after_step(self, run: Run) -> None:
         """See `Procedure.after_step`."""
