@@ -43,9 +43,10 @@ def networks(python: str) -> list[Row]:
     """One row for each network, type and sparsity, and for emlearn's float32."""
     rows = []
     for name, net in named().items():
-        for dtype in ("int8", "float32"):
+        for dtype in ("int8", "4 bits", "float32"):
             for sparsity in (0.0, 0.9):
-                program = c99.Program(pruned(net, sparsity, dtype))
+                objective = "flash" if dtype == "4 bits" else "speed"
+                program = c99.Program(pruned(net, sparsity, dtype), objective)
                 found = measure(program, CORES[CORE], "-Os")
                 row = {"network": name, "by": "minprune", "type": dtype}
                 rows.append(row | {"sparsity": sparsity} | asdict(found))

@@ -37,4 +37,5 @@ def pruned(
     net = net.copy()
     net.set_masks(masks.select(scores, sparsity=sparsity, scope="network"))
     samples = stream(0, "samples").normal(size=(64, *net.input_shape))
-    return quantize(net, samples) if dtype == "int8" else net
+    bits = {"int8": 8, "4 bits": 4}
+    return quantize(net, samples, bits=bits[dtype]) if dtype in bits else net

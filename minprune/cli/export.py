@@ -68,7 +68,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--objective",
         choices=["speed", "flash"],
-        help="c: what the encoding of each layer is chosen for (speed)",
+        help="c: what the encoding of each layer is chosen for; flash holds weights of "
+        "--bits 4 in four bits (speed)",
     )
     parser.add_argument(
         "--weights",
@@ -233,6 +234,7 @@ def _write_c(
         "weights": weights,
         "arena_bytes": program.arena_bytes,
         "table_bytes": program.table_bytes,
+        "weight_bits": program.weight_bits,
         "layers": [
             {
                 "name": layer.step.name,
@@ -262,7 +264,8 @@ def _write_c(
     ]
     head = ["layer", "sparsity", "encoding", "bytes", "instructions", ""]
     print(table(head, rows))
-    print(f"\n{'tables:':<10}{program.table_bytes:,} bytes of {program.dtype}")
+    four = ", weights in four bits" * program.codes
+    print(f"\n{'tables:':<10}{program.table_bytes:,} bytes of {program.dtype}{four}")
     print(f"{'arena:':<10}{program.arena_bytes:,} bytes")
     if accuracy:
         print(f"{'accuracy:':<10}{accuracy[0]:.4f} float32, {accuracy[1]:.4f} int8")

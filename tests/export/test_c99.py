@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from minprune.export import c99, player, tiny
 from minprune.export.c99 import program as made
 from minprune.export.c99.encode import ENCODINGS
 from minprune.quantize import quantize
+from minprune.quantize.arithmetic import AffineNumbers
 from tests.export import compilers
 from tests.export.compilers import CORES, CROSS_INSTALL, HOST_INSTALL
 from tests.quantize.networks import NETWORKS, drawn
@@ -123,6 +125,65 @@ def test_every_encoding_is_bit_equal(tmp_path, monkeypatch, encoding, dtype):
         wanted = program.run(inside)
         found = compilers.answers(net, inside, wanted.shape[1])
         assert found.tobytes() == wanted.astype(inside.dtype).tobytes()
+
+
+def few_values(small):
+    """An integer network whose weights have fourteen values beside zero."""
+    for y, numbers in small.numbers.items():
+        if isinstance(numbers, AffineNumbers):
+            weight = (np.rint(numbers.weight / 18) * 18).astype(np.int8)
+            small.numbers[y] = replace(numbers, weight=weight)
+    return small
+
+
+@pytest.mark.parametrize("core", ["host", *(CORES if THOROUGH else ["cortex-m4f"])])
+@pytest.mark.parametrize("encoding", [*ENCODINGS, "block"])
+def test_every_encoding_is_bit_equal_in_codes(tmp_path, monkeypatch, encoding, core):
+    def forced(found, objective):
+        return next((c for c in found if c.encoding.startswith(encoding)), found[0])
+
+    monkeypatch.setattr(made, "choose", forced)
+    monkeypatch.setattr(made, "_held", lambda layers: -bool(in_four(layers)))
+    small, x = blocky("int8") if encoding == "block" else model("convolutional", "int8")
+    program = c99.Program(few_values(small), "flash")
+    assert program.codes
+    found = [one.chosen.encoding for one in program.layers.values()]
+    linear = "dense" if encoding == "delta8" else encoding
+    assert all(name.startswith((encoding, linear)) for name in found)
+    text = c99.generate(program)
+    (tmp_path / "net.c").write_text(text.body)
+    (tmp_path / "net.h").write_text(text.header)
+    inside = program.enter(x)
+    wanted = program.run(inside).astype(np.int8)
+    if core == "host":
+        compilers.need(HOST_INSTALL, "gcc")
+        built = compilers.build(tmp_path, "gcc", "-O1", "-fsanitize=address,undefined")
+        answers = compilers.answers(built, inside, wanted.shape[1])
+        assert answers.tobytes() == wanted.tobytes()
+        return
+    compilers.need(CROSS_INSTALL, CORES[core].compiler, CORES[core].emulator)
+    few = inside[:4], wanted[:4]
+    assert compilers.emulate(CORES[core], tmp_path, *few, "-Os") == 0
+
+
+def in_four(layers):
+    """Whether these are held in codes."""
+    return all(layer.tables.book.size for layer in layers.values())
+
+
+def test_codes_are_for_flash_where_they_take_less():
+    net = nn.Network(nn.Sequential(nn.Linear(40, 30), nn.Linear(30, 5)), (40,), seed=0)
+    x = np.random.default_rng(0).normal(size=(20, 40)).astype(np.float32)
+    four, eight = quantize(net, x, bits=4), quantize(net, x)
+    small = c99.Program(four, "flash")
+    assert small.codes
+    assert small.weight_bits == 4
+    assert small.table_bytes < 0.6 * c99.Program(eight, "flash").table_bytes
+    books = quantize(net, x, bits=4, linear_by_row=True)  # one for each row
+    plain = (four, "speed"), (eight, "flash"), (net, "flash"), (books, "flash")
+    assert not any(c99.Program(*one).codes for one in plain)
+    tiny = nn.Network(nn.Sequential(nn.Linear(8, 3)), (8,), seed=0)
+    assert not c99.Program(quantize(tiny, x[:, :8], bits=4), "flash").codes
 
 
 def blocky(dtype):

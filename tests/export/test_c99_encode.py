@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from minprune.export.c99.arena import Need, place
 from minprune.export.c99.blocks import Block, block_of, find
 from minprune.export.c99.choose import candidates, choose
-from minprune.export.c99.encode import ENCODINGS
+from minprune.export.c99.encode import ENCODINGS, in_codes
 from minprune.export.c99.text import literal
 
 
@@ -93,6 +93,23 @@ def test_blocks_that_were_pruned_are_found(rows, columns, tall, wide, seed):
         assert size >= least or mask.all() or not mask.any()
     grouped = block_of(mask, tall)
     assert tall % grouped[0] == 0
+
+
+@given(matrix=matrices())
+def test_codes_are_half_bytes_that_name_the_weights(matrix):
+    """By counting: each weight is the value its four bits name, in order."""
+    few = (matrix // 10 * 10).astype(np.int8) % 100 - 50  # at most eleven values
+    few = few * (matrix != 0)
+    kept = few != 0
+    values = len(np.unique(few[kept]))
+    for offered in candidates(kept, 1, block=(2, 1), values=values):
+        plain = find(offered.encoding).encode(few)
+        held = in_codes(plain)
+        assert len(held.weight) == -(-len(plain.weight) // 2)
+        for k, weight in enumerate(plain.weight.tolist()):
+            byte = int(held.weight[k // 2])
+            assert held.book[byte // 16 if k % 2 else byte % 16] == weight
+        assert offered.bytes == held.bytes
 
 
 def test_a_full_run_of_blocks_does_not_fit_eight_bits():

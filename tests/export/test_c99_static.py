@@ -13,7 +13,7 @@ from minprune.quantize import quantize
 from tests.export import compilers
 from tests.export.compilers import HOST_INSTALL
 from tests.export.floating import FLOATING, floating
-from tests.export.test_c99 import THOROUGH
+from tests.export.test_c99 import THOROUGH, few_values
 from tests.quantize.networks import NETWORKS, drawn
 
 DEVICES = Path(__file__).parents[2] / "docs" / "devices.md"
@@ -35,6 +35,13 @@ def sources(tmp_path_factory):
                 made, "choose", lambda found, _, e=encoding: _forced(found, e)
             )
             written[encoding] = c99.write(_blocky(), folder / encoding)
+        for encoding in ("dense", "delta8", "block"):
+            few, path = few_values(_blocky()), folder / f"{encoding} codes"
+            patch.setattr(
+                made, "choose", lambda found, _, e=encoding: _forced(found, e)
+            )
+            written[f"{encoding} codes"] = c99.write(few, path, objective="flash")
+            assert written[f"{encoding} codes"].program.codes
     return written
 
 

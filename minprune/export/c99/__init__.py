@@ -50,7 +50,8 @@ def write(
     name : str
         Begins every function and, in capitals, every macro: lower case.
     objective : str
-        ``"speed"`` or ``"flash"``: what an encoding is chosen for.
+        ``"speed"`` or ``"flash"``: what an encoding is chosen for. For flash, weights
+        of at most sixteen values a layer lie in four bits each, if that takes less.
     weights : str
         ``"together"`` with the code, or ``"separate"``, in ``NAME_weights.c`` and its
         header: a second file to compile, which new weights of the same pattern replace.

@@ -39,10 +39,14 @@ class Block(Encoding):
         """See `Encoding.family`."""
         return "block"
 
+    def stores_zeros(self, kept: AnyArray) -> bool:
+        """Those inside of a block."""
+        return True
+
     def words(self) -> dict[str, str]:
         """Sizes of the block, and its multiplications."""
         takes = (
-            f"TAKE_LANES(READ_VALUE(&weight[{i}]), &AT_LANES(first + {i}U));"
+            f"TAKE_LANES(READ_WEIGHT(weight + {i}U), &AT_LANES(first + {i}U));"
             for i in range(self.wide)
         )
         text = f"\n{20 * ' '}".join(takes)

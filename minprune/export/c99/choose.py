@@ -25,6 +25,7 @@ from minprune.export.c99.encode import (
     Seg8,
 )
 from minprune.export.c99.strip import Strip
+from minprune.files.stored import CODES
 
 OBJECTIVES = ("speed", "flash")
 
@@ -60,6 +61,10 @@ layers of 8 to 60 rows, 0 to 95 % pruned, which the fit meets within 5 %; blocks
 block which registers the compiler finds. Laying out the strips of a convolution, the
 same for every encoding, is left out."""
 
+DECODING = 9.0
+"""Further instructions for each weight that is held in four bits: from 4, in nm16, to
+13, in bitmask."""
+
 ERROR = 0.05
 """Share by which most estimates may be off."""
 
@@ -78,6 +83,7 @@ def candidates(
     itemsize: int,
     strip: Strip | None = None,
     block: tuple[int, int] = (1, 1),
+    values: int | None = None,
 ) -> list[Candidate]:
     """Every encoding that can hold a pattern.
 
@@ -91,6 +97,9 @@ def candidates(
         What a convolution reads; a linear layer has none.
     block : (int, int)
         Rows and columns of the blocks that were pruned as one, if there are any.
+    values : int, optional
+        How many values weights have, zero left out, if they are to be held in codes of
+        four bits; then only what needs sixteen values or fewer is offered.
 
     Examples
     --------
@@ -116,11 +125,18 @@ def candidates(
             seen = strip.spread(kept)
         elif strip is not None:
             table = 2 * kept.shape[1]
-        if encoding.fits(seen):
+        fits = encoding.fits(seen)
+        if values is not None:
+            fits = fits and values + encoding.stores_zeros(seen) <= CODES
+        if fits:
             weights, parts = _work(encoding, seen)
             per = COST[_family(encoding), lanes]
             each = per[0] * weights + per[1] * parts + per[2] * len(kept)
-            size = encoding.bytes(seen, itemsize) + table
+            size = encoding.bytes(seen, itemsize)
+            if values is not None:
+                each += DECODING * weights
+                size = _in_codes(encoding, seen)
+            size += table
             found.append(Candidate(encoding.name, size, round(times * each)))
     return found
 
@@ -139,6 +155,13 @@ def choose(found: list[Candidate], objective: str) -> Candidate:
         most = (1 + ERROR) * min(c.instructions for c in found)
         found = [c for c in found if c.instructions <= most]
     return min(found, key=lambda c: (c.bytes, c.instructions))
+
+
+def _in_codes(encoding: Encoding, kept: AnyArray) -> int:
+    """Bytes of the tables with half a byte a weight, and the book."""
+    positions = encoding.bytes(kept, 0)
+    weights = encoding.bytes(kept, 1) - positions
+    return positions + -(-weights // 2) + CODES
 
 
 def _family(encoding: Encoding) -> str:

@@ -20,14 +20,18 @@ Masks that were pruned in blocks have one more, in `blocks`.
 A row is multiplied in ascending order of its columns, in every encoding; in delta8, of
 what `strip` makes of them. Weights that are exactly zero are not stored, pruned or not,
 but where the encoding itself asks for them: a product with zero adds nothing.
+
+Weights of sixteen values or fewer can be held in four bits each, whatever holds their
+positions: `in_codes`.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from minprune._check import AnyArray, IntArray
+from minprune.files.stored import CODES
 
 SEGMENT, GROUP, ESCAPE = 256, 16, 15
 
@@ -41,14 +45,16 @@ class Tables:
     index: AnyArray
     """uint8."""
     weight: AnyArray
-    """int8 or float32."""
+    """int8 or float32; with a book uint8, two codes of four bits to a byte."""
     offset: AnyArray = field(default_factory=lambda: np.zeros(0, np.int16))
     """int16: of a convolution, where a strip has its columns."""
+    book: AnyArray = field(default_factory=lambda: np.zeros(0, np.int8))
+    """int8: the sixteen values that codes stand for."""
 
     @property
     def bytes(self) -> int:
         """Of all of them."""
-        tables = self.count, self.index, self.weight, self.offset
+        tables = self.count, self.index, self.weight, self.offset, self.book
         return sum(table.nbytes for table in tables)
 
 
@@ -73,6 +79,10 @@ class Encoding(ABC):
     def words(self) -> dict[str, str]:
         """What is put into the kernel's text besides its name."""
         return {}
+
+    def stores_zeros(self, kept: AnyArray) -> bool:
+        """Whether weights that are zero may be among those stored."""
+        return False
 
     @abstractmethod
     def fits(self, kept: AnyArray) -> bool:
@@ -104,6 +114,10 @@ class Dense(Encoding):
     """Every weight."""
 
     name, offsets = "dense", "relative"
+
+    def stores_zeros(self, kept: AnyArray) -> bool:
+        """See `Encoding.stores_zeros`."""
+        return not kept.all()
 
     def fits(self, kept: AnyArray) -> bool:
         """See `Encoding.fits`."""
@@ -157,6 +171,10 @@ class NM16(Encoding):
     """A 4-bit column within a group of 16; every group holds as many weights."""
 
     name = "nm16"
+
+    def stores_zeros(self, kept: AnyArray) -> bool:
+        """Where a group has fewer weights than another."""
+        return True
 
     def fits(self, kept: AnyArray) -> bool:
         """See `Encoding.fits`."""
@@ -292,6 +310,10 @@ class Delta8(Encoding):
 
     name, offsets = "delta8", "direct"
 
+    def stores_zeros(self, kept: AnyArray) -> bool:
+        """Over gaps of more than 255."""
+        return True
+
     def fits(self, kept: AnyArray) -> bool:
         """A row's count is held in 16 bits."""
         return bool((self._held(kept) < 2**16).all())
@@ -335,6 +357,24 @@ ENCODINGS: dict[str, Encoding] = {
     encoding.name: encoding
     for encoding in (Dense(), Seg8(), NM16(), Bitmask(), Delta4(), Delta8())
 }
+
+
+def in_codes(tables: Tables) -> Tables:
+    """The tables with the weights in four bits each, the first in the lower half.
+
+    Examples
+    --------
+    >>> tables = Seg8().encode(np.array([[7, 0, -2, 7]], np.int8))
+    >>> held = in_codes(tables)
+    >>> held.weight, held.book[:3], tables.bytes, held.bytes
+    (array([1, 1], dtype=uint8), array([-2,  7,  0], dtype=int8), 7, 22)
+    """
+    values, codes = np.unique(tables.weight, return_inverse=True)
+    book = np.zeros(CODES, np.int8)
+    book[: len(values)] = values
+    even = np.zeros(tables.weight.size + tables.weight.size % 2, np.uint8)
+    even[: tables.weight.size] = codes.reshape(-1)
+    return replace(tables, weight=even[0::2] | even[1::2] << 4, book=book)
 
 
 def by(matrix: AnyArray, size: int) -> AnyArray:

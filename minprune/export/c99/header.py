@@ -22,7 +22,7 @@ def layer_table(program: Program) -> list[tuple[str, ...]]:
             layer.step.kind,
             str(layer.step.weight.size),
             f"{layer.sparsity:.3f}",
-            layer.chosen.encoding,
+            layer.chosen.encoding + " 4-bit" * program.codes,
             str(layer.tables.bytes + 4 * len(layer.step.bias)),
             str(layer.kept * layer.places),
         )

@@ -40,11 +40,38 @@ NEEDS: dict[str, tuple[str, ...]] = {
 NEEDS_INT8 = {"finish": ("rescale",), "add": ("rescale",)}
 """What it needs besides in integers."""
 
-FORMS = {
-    "float32": {"VALUE": "F32", "SUM": "F32"},
-    "int8": {"VALUE": "I8", "SUM": "I32"},
+NEEDS_CODES = {name: ("decoded",) for name, us in NEEDS.items() if "finish" in us}
+"""And where weights are held in codes."""
+
+PLAIN = {
+    "STREAM_": "const value_t *",
+    "READ_WEIGHT": "READ_VALUE",
+    "FIRST_CONV": "c->affine.weight",
+    "FIRST_LINEAR": "a->weight",
+    " BOOK_TAKEN": "",
+    " BOOK_GIVEN": "",
 }
-"""Types of values and of sums, in the names of the macros that read tables."""
+"""Words for weights that lie in a table as they are: a pointer walks along it."""
+
+CODES = {
+    "STREAM_": "size_t ",
+    "READ_WEIGHT(": "decoded(a, ",
+    "FIRST_CONV": "0U",
+    "FIRST_LINEAR": "0U",
+    " BOOK_TAKEN": ", const affine_t *a",
+    " BOOK_GIVEN": ", a",
+}
+"""Words for weights in codes of four bits, which are counted instead."""
+
+INTEGER = {"READ_VALUE": "READ_I8", "READ_SUM": "READ_I32"}
+FLOATING = {"READ_VALUE": "READ_F32", "READ_SUM": "READ_F32"}
+
+FORMS = {
+    "float32": PLAIN | FLOATING,
+    "int8": PLAIN | INTEGER,
+    "codes": CODES | INTEGER,
+}
+"""What stands for the words of a kernel's text, by the form of its numbers."""
 
 
 class Library:
@@ -56,23 +83,23 @@ class Library:
         Text by name.
     """
 
-    def __init__(self, dtype: str, macro: str) -> None:
-        self.dtype, self.macro = dtype, macro
+    def __init__(self, form: str, macro: str) -> None:
+        self.form, self.macro = form, macro
         self.types: dict[str, str] = {}
         self.functions: dict[str, str] = {}
 
     def use(self, name: str, **words: str) -> None:
         """File a kernel and what it needs, with these words put into its text."""
         needed = NEEDS.get(name, ())
-        if self.dtype == "int8":
+        if self.form != "float32":
             needed += NEEDS_INT8.get(name, ())
+        if self.form == "codes":
+            needed += NEEDS_CODES.get(name, ())
         for need in needed:
             self.use(need)
-        text = _text(name, self.dtype)
-        for word, value in words.items():
+        text = _text(name, self.form)
+        for word, value in (*words.items(), *FORMS[self.form].items()):
             text = text.replace(word, value)
-        for word, value in FORMS[self.dtype].items():
-            text = text.replace(f"READ_{word}", f"READ_{value}")
         text = text.replace("READ_", f"{self.macro}_READ_")
         text = text.replace("HOOK_", f"{self.macro}_")
         filed = self.types if name.startswith("type_") else self.functions
@@ -97,9 +124,10 @@ def trimmed(texts: Iterable[str]) -> list[str]:
 
 
 @cache
-def _text(name: str, dtype: str) -> str:
-    """A file of this name for a type of numbers, or one for all."""
+def _text(name: str, form: str) -> str:
+    """A file of this name for a form of numbers, or one for all."""
     folder = resources.files("minprune.export.c99").joinpath("kernels")
-    own = folder.joinpath(f"{name}_{dtype}.c")
-    found = own if own.is_file() else folder.joinpath(f"{name}.c")
-    return found.read_text(encoding="utf-8")
+    forms = {"float32": ("float32",), "int8": ("int8",), "codes": ("codes", "int8")}
+    own = [folder.joinpath(f"{name}_{found}.c") for found in forms[form]]
+    files = [*own, folder.joinpath(f"{name}.c")]
+    return next(f for f in files if f.is_file()).read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """A model made ready for C: encodings chosen, memory placed, answers emulated."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,8 +16,9 @@ from minprune.export.c99.choose import (
     choose,
 )
 from minprune.export.c99.emulate import Ordered
-from minprune.export.c99.encode import Encoding, Tables, Terms
+from minprune.export.c99.encode import Encoding, Tables, Terms, in_codes
 from minprune.export.c99.strip import Strip, strip
+from minprune.files.stored import CODES
 from minprune.nn.embedding import Embedding
 from minprune.nn.network import Network
 from minprune.nn.norm import LayerNorm
@@ -71,6 +72,8 @@ class Program:
     offsets : dict of str to int
         Place in the arena of each value, of each patch of a convolution and of what a
         recurrent layer works on, in numbers, not bytes.
+    codes : bool
+        Whether all weights are held in codes of four bits.
     length : int
         Steps of the signal that the first recurrent layer reads; 0 without one.
     arena_bytes : int
@@ -87,10 +90,11 @@ class Program:
             lower(model, "export") if isinstance(model, Network) else model.graph
         )
         self._refuse_large()
-        self.layers = {
-            step.name: self._encode(step, places, objective)
-            for step, places in _affine(self.graph.steps)
-        }
+        self.layers, self.codes = self._encoded(objective, codes=False), False
+        if objective == "flash" and self._shares():
+            coded = self._encoded(objective, codes=True)
+            self.codes = _held(coded) < _held(self.layers)
+            self.layers = coded if self.codes else self.layers
         scans = [step for step in self.graph.steps if isinstance(step, Scan)]
         self.length = scans[0].plane[2] if scans else 0
         self.offsets, size = place(self._needs())
@@ -100,6 +104,11 @@ class Program:
                 f"export: the arena would hold {size} numbers; the generated C counts "
                 f"in 16 bits, so {LIMIT} is the most"
             )
+
+    @property
+    def weight_bits(self) -> int:
+        """Of each stored weight: 32, 8 or 4."""
+        return 4 if self.codes else 8 * self.itemsize
 
     @property
     def table_bytes(self) -> int:
@@ -140,21 +149,41 @@ class Program:
             return self.quantized(x)
         return self.run(self.enter(x), lengths)
 
-    def _encode(self, step: Affine, places: int, objective: str) -> Layer:
+    def _encoded(self, objective: str, codes: bool) -> dict[str, Layer]:
+        """Every layer with its encoding chosen."""
+        return {
+            step.name: self._encode(step, places, objective, codes)
+            for step, places in _affine(self.graph.steps)
+        }
+
+    def _shares(self) -> bool:
+        """Whether the weights of each layer have so few values that codes can do."""
+        return self.quantized is not None and all(
+            _values(self._matrix(step)) <= CODES
+            for step, _ in _affine(self.graph.steps)
+        )
+
+    def _matrix(self, step: Affine) -> AnyArray:
+        """The weight that is encoded."""
+        if self.quantized is None:
+            return step.matrix
+        numbers = self.quantized.numbers[step.y]
+        if not isinstance(numbers, AffineNumbers):
+            raise TypeError(f"export: {step.name} has no integer weights")
+        return numbers.weight
+
+    def _encode(self, step: Affine, places: int, objective: str, codes: bool) -> Layer:
         """A layer with its encoding chosen."""
-        matrix: AnyArray = step.matrix
-        if self.quantized is not None:
-            numbers = self.quantized.numbers[step.y]
-            if not isinstance(numbers, AffineNumbers):
-                raise TypeError(f"export: {step.name} has no integer weights")
-            matrix = numbers.weight
+        matrix = self._matrix(step)
         seen = None if _linear(step) else strip(step)
         kept = matrix != 0
         pruned = step.mask.reshape(matrix.shape)
         block = block_of(pruned, len(kept) // step.groups if step.groups > 1 else 0)
-        offered = candidates(kept, self.itemsize, seen, block)
+        values = _values(matrix) if codes else None
+        offered = candidates(kept, self.itemsize, seen, block, values)
         chosen = choose(offered, objective)
         tables = _tables(find(chosen.encoding), matrix, seen)
+        tables = in_codes(tables) if codes else tables
         held = int(kept.sum())
         return Layer(step, places, chosen, tuple(offered), tables, held, seen)
 
@@ -198,6 +227,16 @@ def _affine(steps: Sequence[Step]) -> Iterator[tuple[Affine, int]]:
             case Scan():
                 yield step.inward, step.plane[2]
                 yield step.around, step.plane[2]
+
+
+def _values(matrix: AnyArray) -> int:
+    """How many values there are, zero left out."""
+    return len(np.unique(matrix[matrix != 0]))
+
+
+def _held(layers: Mapping[str, Layer]) -> int:
+    """Bytes of all tables."""
+    return sum(layer.tables.bytes for layer in layers.values())
 
 
 def _tables(encoding: Encoding, matrix: AnyArray, seen: Strip | None) -> Tables:

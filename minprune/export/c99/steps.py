@@ -50,7 +50,8 @@ class Steps:
         self.arrays: dict[str, AnyArray] = {}
         self.constants: list[str] = []
         self.calls: list[str] = []
-        self.library = Library(target.program.dtype, target.macro)
+        form = "codes" if target.program.codes else target.program.dtype
+        self.library = Library(form, target.macro)
         for index, step in enumerate(target.graph.steps):
             self._step(f"s{index}_{_identifier(step.name)}", step)
 
@@ -111,7 +112,7 @@ class Steps:
         lanes, kernel = str(seen.lanes), f"conv_{encoding}"
         self._rows(layer, lanes)
         self.library.use("conv", ENCODING=encoding, LANES=lanes)
-        if encoding == "dense":
+        if self._asks(encoding):
             self.library.use("conv_asked", LANES=lanes)
             kernel = "conv_asked"
         channels = step.plane[0] // step.groups
@@ -129,6 +130,10 @@ class Steps:
         work = self.target.work(step)
         self.calls.append(f"{kernel}_{lanes}(&{ident}, {x}, {y}, {work});")
 
+    def _asks(self, encoding: str) -> bool:
+        """Whether a kernel of the vendor could take it."""
+        return encoding == "dense" and not self.target.program.codes
+
     def _rows(self, layer: Layer, lanes: str) -> None:
         """The kernel that multiplies with the rows of a layer."""
         encoding = find(layer.chosen.encoding)
@@ -140,7 +145,7 @@ class Steps:
         """The kernel of a product with one vector."""
         encoding = layer.chosen.encoding
         self._rows(layer, "1")
-        if encoding == "dense":
+        if self._asks(encoding):
             self.library.use("linear_dense")
         else:
             self.library.use("linear", ENCODING=encoding)
@@ -211,12 +216,15 @@ class Steps:
     def _affine_fields(self, ident: str, layer: Layer) -> dict[str, object]:
         """Tables, sizes and bounds of an affine step."""
         step, tables = layer.step, layer.tables
+        held = {"weight": tables.weight}
+        if self.target.program.codes:
+            held = {"codes": tables.weight, "book": tables.book}
         fields: dict[str, object] = {
             name: self._array(f"{ident}_{name}", values)
             for name, values in (
                 ("count", tables.count),
                 ("index", tables.index),
-                ("weight", tables.weight),
+                *held.items(),
             )
         }
         low, high = self.target.bounds(step)

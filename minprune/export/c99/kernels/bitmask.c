@@ -4,7 +4,7 @@ APART_LANES static void rows_bitmask_LANES(const affine_t *a, const cursor_t *at
                                      value_t *y TARGET_LANES)
 {
     const uint8_t *index = at->index;
-    const value_t *weight = at->weight;
+    STREAM_weight = at->weight;
     const uint_fast16_t last = at->row + a->rows;
     for (uint_fast16_t row = at->row; row < last; ++row) {
         PART_LANES;
@@ -14,7 +14,7 @@ APART_LANES static void rows_bitmask_LANES(const affine_t *a, const cursor_t *at
             uint_fast16_t column = first;
             for (uint_fast8_t bits = READ_U8(index); bits != 0U; bits >>= 1U) {
                 if ((bits & 1U) != 0U) {
-                    TAKE_LANES(READ_VALUE(weight), &AT_LANES(column));
+                    TAKE_LANES(READ_WEIGHT(weight), &AT_LANES(column));
                     ++weight;
                 }
                 ++column;

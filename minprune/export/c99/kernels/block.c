@@ -7,7 +7,7 @@ APART_LANES static void rows_ENCODING_LANES(const affine_t *a, const cursor_t *a
 {
     const uint8_t *start_count = at->count; /* of the row of blocks */
     const uint8_t *start_index = at->index;
-    const value_t *weight = at->weight;
+    STREAM_weight = at->weight;
     const uint_fast16_t last = at->row + a->rows;
     uint_fast8_t same = TALLU; /* rows of this row of blocks, still to come */
     for (uint_fast16_t row = at->row; row < last; ++row) {

@@ -5,8 +5,8 @@ static void conv_ENCODING_LANES(const conv_t *c, const value_t *x, value_t *y,
                                 value_t *seen)
 {
     const window_t *const w = &c->window;
-    cursor_t at[2] = {{c->affine.count, c->affine.index, c->affine.weight, 0U},
-                      {c->affine.count, c->affine.index, c->affine.weight, 0U}};
+    cursor_t at[2] = {{c->affine.count, c->affine.index, FIRST_CONV, 0U},
+                      {c->affine.count, c->affine.index, FIRST_CONV, 0U}};
     for (uint_fast16_t g = 0U; g < c->groups; ++g) {
         value_t *to = y;
         for (uint_fast16_t row = 0U; row < w->out_height; ++row) {

@@ -5,7 +5,7 @@ APART_LANES static void rows_delta4_LANES(const affine_t *a, const cursor_t *at,
 {
     const uint8_t *count = at->count;
     const uint8_t *index = at->index;
-    const value_t *weight = at->weight;
+    STREAM_weight = at->weight;
     const uint_fast16_t last = at->row + a->rows;
     for (uint_fast16_t row = at->row; row < last; ++row) {
         uint_fast16_t column = 0U;
@@ -24,7 +24,7 @@ APART_LANES static void rows_delta4_LANES(const affine_t *a, const cursor_t *at,
                 two >>= 4U;
                 column += gap;
             } while (gap == 15U);
-            TAKE_LANES(READ_VALUE(weight), &AT_LANES(column));
+            TAKE_LANES(READ_WEIGHT(weight), &AT_LANES(column));
             ++weight;
             ++column;
         }

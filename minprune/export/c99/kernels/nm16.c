@@ -4,7 +4,7 @@ APART_LANES static void rows_nm16_LANES(const affine_t *a, const cursor_t *at,
                                   value_t *y TARGET_LANES)
 {
     const uint8_t *index = at->index;
-    const value_t *weight = at->weight;
+    STREAM_weight = at->weight;
     const uint_fast16_t last = at->row + a->rows;
     for (uint_fast16_t row = at->row; row < last; ++row) {
         PART_LANES;
@@ -13,9 +13,9 @@ APART_LANES static void rows_nm16_LANES(const affine_t *a, const cursor_t *at,
         for (uint_fast16_t first = 0U; first < a->columns; first += 16U) {
             for (uint_fast16_t n = READ_U8(at->count); n > 0U; n -= 2U) {
                 const uint_fast8_t two = READ_U8(index);
-                TAKE_LANES(READ_VALUE(weight), &AT_LANES(two & 15U));
+                TAKE_LANES(READ_WEIGHT(weight), &AT_LANES(two & 15U));
                 ++weight;
-                TAKE_LANES(READ_VALUE(weight), &AT_LANES(two >> 4U));
+                TAKE_LANES(READ_WEIGHT(weight), &AT_LANES(two >> 4U));
                 ++weight;
                 ++index;
             }

@@ -5,7 +5,7 @@ APART_LANES static void rows_seg8_LANES(const affine_t *a, const cursor_t *at,
 {
     const uint8_t *count = at->count;
     const uint8_t *index = at->index;
-    const value_t *weight = at->weight;
+    STREAM_weight = at->weight;
     const uint_fast16_t last = at->row + a->rows;
     for (uint_fast16_t row = at->row; row < last; ++row) {
         PART_LANES;
@@ -17,7 +17,7 @@ APART_LANES static void rows_seg8_LANES(const affine_t *a, const cursor_t *at,
             ++count;
             if (n > 0U) { /* a loop that tests at its end is one jump shorter */
                 do {
-                    TAKE_LANES(READ_VALUE(weight), &AT_LANES(READ_U8(index)));
+                    TAKE_LANES(READ_WEIGHT(weight), &AT_LANES(READ_U8(index)));
                     ++weight;
                     ++index;
                 } while (--n > 0U);
