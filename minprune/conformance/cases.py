@@ -42,6 +42,7 @@ ROLES = {
     "flow_grad": "+weight",
     "path_grad": "+weight",
     "input_norm": "+column",
+    "input_variance": "+column",
     "gram": "square column",
     "kfac_a": "square column",
     "kfac_g": "square out",

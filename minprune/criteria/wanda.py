@@ -6,9 +6,10 @@ large it is. Two numbers for every weight, and no gradient but in `gblm`, which 
 
 import numpy as np
 
-from minprune._check import FloatArray, dimensions, float64
+from minprune._check import FloatArray, float64
 from minprune.criteria._batches import by_example
 from minprune.criteria._catalog import Holds, criterion
+from minprune.criteria._inputs import by_weight
 from minprune.criteria._ratio import ratio
 
 
@@ -53,6 +54,7 @@ def wanda(weight: FloatArray, input_norm: FloatArray) -> FloatArray:
     ria : Relative to row and column.
     gblm : Adds how steep the loss is.
     layer_obs : The same for uncorrelated inputs, squared and halved.
+    flap : For whole inputs, what a bias can stand in for taken off.
 
     Notes
     -----
@@ -78,7 +80,7 @@ def wanda(weight: FloatArray, input_norm: FloatArray) -> FloatArray:
     array([[1., 4.]])
     """
     (w,) = float64("wanda", weight=weight)
-    return np.abs(w) * _by_weight("wanda", w, input_norm)
+    return np.abs(w) * by_weight("wanda", w, input_norm=input_norm)
 
 
 @criterion(
@@ -155,7 +157,7 @@ def ria(
     if not (np.isfinite(power) and power >= 0):
         raise ValueError(f"ria: power is {power}; expected 0 or more")
     (w,) = float64("ria", weight=weight)
-    norms = _by_weight("ria", w, input_norm) ** power
+    norms = by_weight("ria", w, input_norm=input_norm) ** power
     groups = len(input_norm) if np.ndim(input_norm) == 2 else 1
     columns = int(np.prod(w.shape[1:]))
     size = np.abs(w).reshape(groups, len(w) // groups, columns)
@@ -252,23 +254,5 @@ def gblm(
     w, grads = float64("gblm", weight=weight, grad_by_example=grad_by_example)
     by_example("gblm", w, grads)
     steepness: FloatArray = np.sqrt(np.sum(grads**2, axis=0))
-    return np.abs(w) * (_by_weight("gblm", w, input_norm) + strength * steepness)
-
-
-def _by_weight(caller: str, weight: FloatArray, input_norm: FloatArray) -> FloatArray:
-    """For every weight the norm of the input that it reads."""
-    (norm,) = float64(caller, input_norm=input_norm)
-    dimensions(caller, 1, 2, input_norm=norm)
-    dimensions(caller, 2, 3, 4, weight=weight)
-    columns = int(np.prod(weight.shape[1:]))
-    groups = len(norm) if norm.ndim == 2 else 1
-    if norm.shape[-1] != columns or groups == 0 or len(weight) % groups:
-        raise ValueError(
-            f"{caller}: input_norm has shape {norm.shape} but weight has shape "
-            f"{weight.shape}; expected ({columns},), or (groups, {columns}) with "
-            f"groups that divide the outputs"
-        )
-    if (norm < 0).any():
-        raise ValueError(f"{caller}: input_norm holds a negative value; expected sizes")
-    by_output = np.repeat(norm.reshape(groups, columns), len(weight) // groups, axis=0)
-    return by_output.reshape(weight.shape)
+    fed = by_weight("gblm", w, input_norm=input_norm)
+    return np.abs(w) * (fed + strength * steepness)

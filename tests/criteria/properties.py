@@ -138,6 +138,7 @@ EVIDENCE = {
     "flow_grad": Evidence(_weight, -1, draw=_positive),
     "path_grad": Evidence(_weight, -2, draw=_positive),
     "input_norm": Evidence(lambda case: case.column, bare=False, draw=_positive),
+    "input_variance": Evidence(lambda case: case.column, bare=False, draw=_positive),
     "gram": Evidence(_square, bare=False, draw=_semidefinite),
     "output_gram": Evidence(
         lambda case: ("out", "out"), bare=False, draw=_semidefinite

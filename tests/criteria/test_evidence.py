@@ -160,6 +160,22 @@ def test_inputs_of_a_convolution_are_its_columns():
     assert_allclose(found["input_norm"], norms, rtol=1e-12)
 
 
+def test_variances_are_about_the_mean_and_do_not_cancel():
+    found = collect(network(), (X, Y), ["input_variance"], batch=3)["a.weight"]
+    assert_allclose(found["input_variance"], X.var(axis=0), rtol=1e-12)
+    far = collect(network(), (X + 2.0**24, Y), ["input_variance"], batch=3)
+    moved = (X + 2.0**24).var(axis=0)  # squares less squares would leave two digits
+    assert_allclose(far["a.weight"]["input_variance"], moved, rtol=1e-9)
+
+
+def test_variances_of_a_convolution_are_of_its_columns():
+    found = collect(conv_network(), (IMAGES, LABELS), ["input_variance"], batch=4)
+    columns = np.moveaxis(patches(IMAGES), 0, -1)  # (groups, K, positions, examples)
+    want = columns.reshape(2, 9, -1).var(axis=2)
+    got = found["conv.weight"]["input_variance"]
+    assert_allclose(got, want, rtol=1e-12, atol=1e-15)
+
+
 def test_outputs_and_what_units_hand_on():
     needs = ["output", "activation", "output_gram"]
     found = collect(conv_network(), (IMAGES, LABELS), needs, batch=4)["conv.weight"]

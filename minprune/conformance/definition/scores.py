@@ -137,6 +137,12 @@ def pruner_zero(weight: Exact, grad_by_example: Exact) -> Any:
     return weight**2 * ratio(lengths - low, high - low)
 
 
+def flap(weight: Exact, input_variance: Exact) -> Any:
+    """Squared weights times the variances of their inputs, summed for each channel."""
+    terms = grouped(lambda rows, v: rows**2 * v, 1)(weight, input_variance)
+    return by_unit(terms).sum(axis=1)
+
+
 wanda = grouped(lambda rows, x: abs(rows) * x, 1)
 """Sizes of the weights, times those of their inputs."""
 
@@ -263,6 +269,7 @@ FORMULAS: dict[str, Formula] = {
     "taylor_signed": lambda weight, grad: by_row(weight * grad).sum(axis=1),
     "wanda": lambda weight, input_norm: wanda(weight, input_norm),
     "gblm": gblm,
+    "flap": flap,
     "ria": lambda weight, input_norm: grouped(
         lambda rows, x: relative(abs(rows)) * np.sqrt(x), 1
     )(weight, input_norm),

@@ -25,6 +25,7 @@ from minprune.criteria.evidence._moments import (
     FORWARD_ONLY,
     STACKS,
     SUMS,
+    input_variances,
 )
 from minprune.criteria.evidence._replaced import loss_changes, path_gradients
 from minprune.criteria.evidence._sites import Site, sites, twin
@@ -45,6 +46,7 @@ EVIDENCE = {
     "hessian": "(n, n), loss/weight^2: within the weight, entries in C order",
     "hvp": "a function from a direction, shaped as the weight, to H v in the weight",
     "input_norm": "(in,) or (groups, K), input: root mean square",
+    "input_variance": "(in,) or (groups, K), input^2: about the mean",
     "gram": "(in, in) or (groups, K, K), input^2: mean of x x'",
     "output_gram": "(out, out), output^2: mean of y y', y before norm and function",
     "kfac_a": "the same as gram",
@@ -85,6 +87,7 @@ PASSES: dict[str, Callable[[Network, Examples], dict[str, FloatArray]]] = {
     "loss_change": loss_changes,
     "hessian_grad": hessian_gradient,
     "hess_diag": hessian_diagonals,
+    "input_variance": input_variances,
 }
 """Evidence that takes passes of its own over the examples."""
 

@@ -7,13 +7,15 @@ and what the network's own pass needs.
 """
 
 from collections.abc import Callable, Iterator
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 
 from minprune._check import FloatArray
-from minprune.criteria.evidence._sites import Site, Weighted
+from minprune.criteria.evidence._examples import Examples
+from minprune.criteria.evidence._sites import Site, Weighted, sites, twin
 from minprune.nn.linear import Linear
+from minprune.nn.network import Network
 from minprune.nn.norm import BatchNorm
 
 LIMIT = 32 * 2**20
@@ -103,6 +105,32 @@ def gram(site: Site) -> FloatArray:
 def input_square(site: Site) -> FloatArray:
     """Mean over positions of x squared, summed over examples: the Gram's diagonal."""
     return _over_columns("input_norm", site, lambda x: (x * x).sum(axis=(2, 3)))
+
+
+def input_variances(net: Network, examples: Examples) -> dict[str, FloatArray]:
+    """Mean squared distance of every input from its mean, in two passes.
+
+    Squares less the square of the mean would lose a small variance beside a large mean.
+    """
+    still = twin(net)
+    places = sites(still)
+
+    def mean(of: Callable[[str, FloatArray], FloatArray]) -> dict[str, FloatArray]:
+        total: dict[str, FloatArray] = {}
+        for _ in examples.passes(still):
+            for name, site in places.items():
+                here = _over_columns("input_variance", site, partial(of, name))
+                total[name] = total.get(name, 0.0) + here
+        return {name: value / len(examples) for name, value in total.items()}
+
+    means = mean(lambda name, x: x.sum(axis=(2, 3)))
+
+    def squared_distance(name: str, x: FloatArray) -> FloatArray:
+        away = x - means[name].reshape(*x.shape[:2], 1, 1)
+        squares: FloatArray = (away * away).sum(axis=(2, 3))
+        return squares
+
+    return mean(squared_distance)
 
 
 def _outer(values: FloatArray) -> FloatArray:
