@@ -24,6 +24,15 @@ def test_export_writes_both_files_and_says_what_was_chosen(
     assert "chosen" in out
 
 
+def test_four_bits_are_for_flash(run_json, run, dense, tmp_path):
+    words = "export", dense, "-o", tmp_path, "--data", "digits", "--bits", "4"
+    fast, small = run_json(*words), run_json(*words, "--objective", "flash")
+    assert (fast["weight_bits"], small["weight_bits"]) == (8, 4)
+    assert small["table_bytes"] < 0.6 * fast["table_bytes"]
+    assert small["int8_accuracy"] == fast["int8_accuracy"]
+    assert "weights in four bits" in run(*words, "--objective", "flash")[1]
+
+
 def test_weights_may_have_files_of_their_own(run_json, dense, tmp_path):
     found = run_json("export", dense, "-o", tmp_path, "--weights", "separate")
     names = {"net.h", "net.c", "net_weights.h", "net_weights.c"}

@@ -47,7 +47,10 @@ class Layer:
 
     @property
     def terms(self) -> Terms:
-        """Columns and weights of each row, in the order in which C multiplies them."""
+        """Columns and weights of each row, in the order in which C multiplies them.
+
+        Of floats, whose sums depend on it; weights in codes are not looked up.
+        """
         encoding, (rows, columns) = find(self.chosen.encoding), self.step.matrix.shape
         if self.strip is None or encoding.offsets != "direct":
             return encoding.terms(self.tables, (rows, columns))
