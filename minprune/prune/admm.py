@@ -70,6 +70,8 @@ class ADMM(Procedure):
         weights = needs_dense("ADMM", run.net)
         self.last = steps_of("ADMM", "end", self.end_at, run)
         self.every = every("ADMM", self.frequency, run)
+        for name in self.cut.excluded(list(weights)):
+            weights.pop(name, None)
         self.dual = {name: np.zeros_like(weight) for name, weight in weights.items()}
         self.copy = {name: weight.copy() for name, weight in weights.items()}
         self._project(run)
@@ -77,9 +79,10 @@ class ADMM(Procedure):
     def after_backward(self, run: Run) -> None:
         """See `Procedure.after_backward`."""
         if run.step < self.last:
-            for name, weight in run.net.weights().items():
+            weights = run.net.weights()
+            for name, copy in self.copy.items():
                 layer, key = run.net.owner("ADMM", name)
-                apart = weight - self.copy[name] + self.dual[name]
+                apart = weights[name] - copy + self.dual[name]
                 layer.grads[key] = layer.grads[key] + self.pull * apart
 
     def after_step(self, run: Run) -> None:
@@ -92,15 +95,15 @@ class ADMM(Procedure):
 
     def _project(self, run: Run) -> None:
         """A new copy, and the dual variable that adds up what is apart."""
-        shifted = run.net.copy()
-        for name, weight in shifted.weights().items():
-            weight += self.dual[name]
+        shifted, weights = run.net.copy(), run.net.weights()
+        moved = shifted.weights()
+        for name, dual in self.dual.items():
+            moved[name] += dual
         masks = self.cut.masks(shifted, run.data, self.sparsity)
-        for name, weight in run.net.weights().items():
-            moved = shifted.weights()[name]
-            self.copy[name] = np.where(masks.get(name, True), moved, 0)
+        for name in self.copy:
+            self.copy[name] = np.where(masks[name], moved[name], 0)
             if run.step:
-                self.dual[name] += weight - self.copy[name]
+                self.dual[name] += weights[name] - self.copy[name]
 
     def state(self) -> dict[str, AnyArray]:
         """See `Procedure.state`."""

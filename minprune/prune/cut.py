@@ -196,7 +196,7 @@ class Cut:
                 given=given,
                 **self.options,
             )
-        out = self._excluded(list(there))
+        out = self.excluded(list(there))
         if self.keep is not None and self.group is not None:
             return {
                 name: self._groups(scores[name], there[name], self.keep, self.group)
@@ -216,8 +216,8 @@ class Cut:
         )
         return {name: units[name].expand(kept[name]) & there[name] for name in scores}
 
-    def _excluded(self, names: list[str]) -> list[str]:
-        """The weights that are left alone."""
+    def excluded(self, names: list[str]) -> list[str]:
+        """Which of these weights are left alone."""
         if self.exclude is not None:
             given = [self.exclude] if isinstance(self.exclude, str) else self.exclude
             found: list[str] = []

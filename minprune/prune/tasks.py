@@ -49,8 +49,13 @@ def by_max(scores: list[Scores], ranks: list[float]) -> Scores:
 
 
 def by_worst(scores: list[Scores], ranks: list[float]) -> Scores:
-    """What a weight is worth to the task that does worst."""
-    return scores[int(np.argmin(ranks))]
+    """What a weight is worth to the task that does worst.
+
+    A layer that this task does not use, such as the head of another, would lose all:
+    there it is what a weight is worth to the task that needs it most.
+    """
+    worst, most = scores[int(np.argmin(ranks))], by_max(scores, ranks)
+    return {name: own if own.any() else most[name] for name, own in worst.items()}
 
 
 AGGREGATES: dict[str, Callable[[list[Scores], list[float]], Scores]] = {
@@ -74,7 +79,7 @@ class TaskShot(Procedure):
         The heads, their losses and their columns of the targets.
     aggregate : {"sum", "max", "worst"}
         One score from those of the tasks; "worst" takes those of the task that does
-        worst before pruning.
+        worst before pruning, and in layers which that task does not use, the highest.
     **how
         As in `Cut`.
 

@@ -62,7 +62,7 @@ class Tickets:
         Epochs of the first training to which weights are rewound. 0 is full rewinding,
         to the initial values.
     **how
-        As in `Cut`, without scope: every layer has its own ladder.
+        As in `Cut`, without scope and allocation: every layer has its own ladder.
 
     See Also
     --------
@@ -101,6 +101,11 @@ class Tickets:
         )
         self.rewind = one_of("Tickets", "rewinding", rewind, ("weights", "rate"))
         self.to = positive_int("Tickets", "to", to, minimum=0)
+        if how.keys() & {"scope", "allocation"}:
+            raise ValueError(
+                "Tickets: every layer has its own ladder; leave scope and allocation "
+                "out"
+            )
         self.cut = Cut(criterion, **({"min_keep": 1} | how | {"scope": "layer"}))
 
     def sparsities(self, names: list[str], round: int) -> dict[str, Fraction]:

@@ -421,6 +421,26 @@ def test_admm_charges_the_distance_to_the_copy():
     assert_allclose(seen["grad"], loss_grad + 0.3 * (start - copy), atol=1e-12)
 
 
+def test_admm_leaves_alone_what_is_not_pruned():
+    """A weight without a constraint has no copy that it could be drawn to."""
+
+    class Note(nn.Procedure):
+        def __init__(self):
+            self.seen = []
+
+        def after_backward(self, run):
+            self.seen.append({k: g.copy() for k, g in run.net.gradients().items()})
+
+    before, after = Note(), Note()
+    admm = prune.ADMM(sparsity=0.5, pull=1.0, end=6, exclude=["fc2.weight"])
+    train(linear(), before, admm, after)
+    pairs = list(zip(before.seen, after.seen, strict=True))
+    for first, second in pairs:
+        assert_array_equal(first["fc2.weight"], second["fc2.weight"])
+    pulled = [bool((a["fc1.weight"] != b["fc1.weight"]).any()) for a, b in pairs]
+    assert pulled == [True] * 6 + [False] * 6
+
+
 def test_a_penalty_makes_what_is_cut_lighter():
     def cut_away(strength):
         net = linear()

@@ -119,6 +119,12 @@ def test_a_shuffled_ticket_keeps_as_many_of_other_places_with_the_dense_values()
         )
 
 
+@pytest.mark.parametrize("how", [{"scope": "network"}, {"allocation": "erk"}])
+def test_the_ladders_are_those_of_layers(how):
+    with pytest.raises(ValueError, match="every layer has its own ladder"):
+        prune.Tickets(rounds=1, **how)
+
+
 def test_a_rewind_behind_the_end_is_refused():
     with pytest.raises(ValueError, match="nearest that can be met is to=2"):
         tickets(to=3)
