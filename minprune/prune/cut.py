@@ -15,6 +15,7 @@ from minprune.masks.allocate import ALLOCATIONS
 from minprune.masks.count import Share
 from minprune.masks.nm import keep_of_group
 from minprune.masks.units import UNITS, Units, blocks, channels
+from minprune.nn.loss import Loss
 from minprune.nn.network import Network
 from minprune.prune.choice import Masks, choose
 from minprune.prune.score import BATCH, EXAMPLES, card_of, score
@@ -149,6 +150,29 @@ class Cut:
         """Whether the pattern itself says how much goes."""
         return self.granularity == "nm"
 
+    def scores(
+        self,
+        net: Network,
+        data: Dataset | None = None,
+        *,
+        round: int = 0,
+        given: Mapping[str, Mapping[str, AnyArray]] | None = None,
+        loss: Loss | None = None,
+    ) -> dict[str, FloatArray]:
+        """What the criterion says of a network; see `minprune.prune.score`."""
+        return score(
+            net,
+            data,
+            self.criterion,
+            examples=self.examples,
+            batch=self.batch,
+            seed=self.seed,
+            round=round,
+            given=given,
+            loss=loss,
+            **self.options,
+        )
+
     def masks(
         self,
         net: Network,
@@ -185,17 +209,7 @@ class Cut:
             )
         there = dict(net.masks() if previous is None else previous)
         if scores is None:
-            scores = score(
-                net,
-                data,
-                self.criterion,
-                examples=self.examples,
-                batch=self.batch,
-                seed=self.seed,
-                round=round,
-                given=given,
-                **self.options,
-            )
+            scores = self.scores(net, data, round=round, given=given)
         out = self.excluded(list(there))
         if self.keep is not None and self.group is not None:
             return {

@@ -16,7 +16,6 @@ from minprune.nn.train import Procedure, Run
 from minprune.prune.choice import Masks
 from minprune.prune.cut import Cut, Options
 from minprune.prune.edit import set_masks
-from minprune.prune.score import score
 
 Scores = dict[str, FloatArray]
 
@@ -132,16 +131,7 @@ class TaskShot(Procedure):
 
     def _scores(self, net: Network, data: Dataset, task: str) -> Scores:
         """Scores by the loss of one task, as shares of their sum."""
-        found = score(
-            net,
-            data,
-            self.cut.criterion,
-            examples=self.cut.examples,
-            batch=self.cut.batch,
-            seed=self.cut.seed,
-            loss=only(self.tasks, task),
-            **self.cut.options,
-        )
+        found = self.cut.scores(net, data, loss=only(self.tasks, task))
         total = sum(float(np.abs(array).sum()) for array in found.values())
         return {name: array / (total or 1.0) for name, array in found.items()}
 

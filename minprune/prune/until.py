@@ -245,11 +245,12 @@ class Until:
 
     def _goal(self, net: Network, data: Dataset) -> Fraction:
         """The least sparsity, to a thousandth, at which the budgets are met."""
+        scores = self.cut.scores(net, data)
 
         def cut(thousandths: int) -> Network:
-            trial = net.copy()
-            sparsity = Fraction(thousandths, 1000)
-            set_masks(trial, self.cut.masks(trial, data, sparsity, rising=True))
+            trial, asked = net.copy(), Fraction(thousandths, 1000)
+            masks = self.cut.masks(trial, data, asked, scores=scores, rising=True)
+            set_masks(trial, masks)
             return trial
 
         most = self._most(cut)
