@@ -44,6 +44,14 @@ def kernel(loops: F) -> F:
         return cast("F", numba.njit(nogil=True)(loops))
 
 
+def inlined(loops: F) -> F:
+    """A part of a kernel, compiled in place for each type of strip it is called with.
+
+    A call of its own would count a reference to every array, there and back.
+    """
+    return cast("F", numba.njit(inline="always")(loops))
+
+
 _INTERPRETED: dict[int, Callable[..., None]] = {}
 """Kernels by the number that stands for their address where nothing is compiled."""
 

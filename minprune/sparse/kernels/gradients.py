@@ -16,8 +16,9 @@ how rows are shared out.
 from typing import NamedTuple
 
 from minprune._check import FloatArray, IntArray
-from minprune.sparse.kernels._jit import kernel
+from minprune.sparse.kernels._jit import inlined, kernel
 from minprune.sparse.kernels._lanes import (
+    Lanes,
     dot,
     item,
     load,
@@ -54,6 +55,50 @@ class Backward(NamedTuple):
     last: int
 
 
+class Row(NamedTuple):
+    """Where one row of x and dx lies, and what the transposed pattern stores in it."""
+
+    head: int
+    stop: int
+    dy: int
+    x: int
+    dx: int
+    lanes: int
+    shift: int
+    start: int
+    fresh: bool
+    """Whether dx is written for the first time."""
+
+
+@inlined
+def _both(
+    strip: Lanes, row: Row, memory: Memory, x: FloatArray, dx: FloatArray, p: int
+) -> None:
+    """A strip of dx from position p on, and what it adds to the gradients."""
+    g = memory.gradients
+    sums = splat(strip, 0.0) if row.fresh else load(strip, dx, row.dx + p)
+    for k in range(row.head, row.stop):
+        far = row.dy + p + item(memory.offsets, k) * row.lanes
+        delta = load(strip, memory.deltas, far)
+        place = row.start + item(memory.order, k + row.shift)
+        weight = splat(strip, item(memory.values, place))
+        sums = multiply_add(weight, delta, sums)
+        more = dot(load(strip, x, row.x + p), delta)
+        put(g, place, item(g, place) + more)
+    store(dx, row.dx + p, sums)
+
+
+@inlined
+def _one(strip: Lanes, row: Row, memory: Memory, x: FloatArray, p: int) -> None:
+    """What a strip of x adds to the gradients."""
+    g, seen = memory.gradients, load(strip, x, row.x + p)
+    for k in range(row.head, row.stop):
+        far = row.dy + p + item(memory.offsets, k) * row.lanes
+        place = row.start + item(memory.order, k + row.shift)
+        more = dot(seen, load(strip, memory.deltas, far))
+        put(g, place, item(g, place) + more)
+
+
 @kernel
 def backward(
     at: IntArray, memory: Memory, x: FloatArray, dx: FloatArray, samples: int
@@ -63,7 +108,6 @@ def backward(
     shift, start, x_step, x_row = at[5] - at[4], at[6], at[7], at[8]
     rows, panels, segments, length, lanes = at[9], at[10], at[11], at[12], at[13]
     step, dx_step, dx_row, first, last = at[14], at[15], at[16], at[18], at[19]
-    offsets, g = memory.offsets, memory.gradients
     wide, narrow = wide_strip(x), narrow_strip(x)
     for segment in range(segments):
         for tile in range(0, length, TILE):
@@ -74,43 +118,23 @@ def backward(
                     stop = stored + item(memory.cuts, cuts + (panel + 1) * rows + j)
                     if head == stop and panel > 0:
                         continue
-                    source = near + segment * step
-                    given = seen + segment * x_step + j * x_row
-                    target = made + segment * dx_step + j * dx_row
+                    row = Row(
+                        head,
+                        stop,
+                        near + segment * step,
+                        seen + segment * x_step + j * x_row,
+                        made + segment * dx_step + j * dx_row,
+                        lanes,
+                        shift,
+                        start,
+                        panel == 0,
+                    )
                     p = tile
                     while p + width(wide) <= end:
-                        strip = splat(wide, 0.0)
-                        if panel > 0:
-                            strip = load(wide, dx, target + p)
-                        for k in range(head, stop):
-                            delta = load(
-                                wide,
-                                memory.deltas,
-                                source + p + item(offsets, k) * lanes,
-                            )
-                            place = start + item(memory.order, k + shift)
-                            weight = splat(wide, item(memory.values, place))
-                            strip = multiply_add(weight, delta, strip)
-                            more = dot(load(wide, x, given + p), delta)
-                            put(g, place, item(g, place) + more)
-                        store(dx, target + p, strip)
+                        _both(wide, row, memory, x, dx, p)
                         p += width(wide)
                     while p < end:
-                        strip = splat(narrow, 0.0)
-                        if panel > 0:
-                            strip = load(narrow, dx, target + p)
-                        for k in range(head, stop):
-                            delta = load(
-                                narrow,
-                                memory.deltas,
-                                source + p + item(offsets, k) * lanes,
-                            )
-                            place = start + item(memory.order, k + shift)
-                            weight = splat(narrow, item(memory.values, place))
-                            strip = multiply_add(weight, delta, strip)
-                            more = dot(load(narrow, x, given + p), delta)
-                            put(g, place, item(g, place) + more)
-                        store(dx, target + p, strip)
+                        _both(narrow, row, memory, x, dx, p)
                         p += width(narrow)
 
 
@@ -123,7 +147,6 @@ def gradient(
     shift, start, x_step, x_row = at[5] - at[4], at[6], at[7], at[8]
     rows, panels, segments, length, lanes = at[9], at[10], at[11], at[12], at[13]
     step, first, last = at[14], at[18], at[19]
-    offsets, g = memory.offsets, memory.gradients
     wide, narrow = wide_strip(x), narrow_strip(x)
     for segment in range(segments):
         for tile in range(0, length, TILE):
@@ -132,28 +155,13 @@ def gradient(
                 for j in range(first, last):
                     head = stored + item(memory.cuts, cuts + panel * rows + j)
                     stop = stored + item(memory.cuts, cuts + (panel + 1) * rows + j)
-                    source = near + segment * step
                     given = seen + segment * x_step + j * x_row
+                    dy = near + segment * step
+                    row = Row(head, stop, dy, given, 0, lanes, shift, start, False)
                     p = tile
                     while p + width(wide) <= end:
-                        strip = load(wide, x, given + p)
-                        for k in range(head, stop):
-                            delta = load(
-                                wide,
-                                memory.deltas,
-                                source + p + item(offsets, k) * lanes,
-                            )
-                            place = start + item(memory.order, k + shift)
-                            put(g, place, item(g, place) + dot(strip, delta))
+                        _one(wide, row, memory, x, p)
                         p += width(wide)
                     while p < end:
-                        few = load(narrow, x, given + p)
-                        for k in range(head, stop):
-                            delta = load(
-                                narrow,
-                                memory.deltas,
-                                source + p + item(offsets, k) * lanes,
-                            )
-                            place = start + item(memory.order, k + shift)
-                            put(g, place, item(g, place) + dot(few, delta))
+                        _one(narrow, row, memory, x, p)
                         p += width(narrow)
