@@ -29,11 +29,12 @@ def snippet(holding):
 
 
 def model(name):
-    """A network in C's reach, with samples; int8 where that is named."""
+    """A network in C's reach, with samples; int8 or 4 bits where that is named."""
     if name in ("squashing", "symbols", "gated"):
         return floating(name)
-    net, x = drawn(name.removesuffix(" int8"))
-    return (quantize(net, x) if name.endswith("int8") else net), x
+    net, x = drawn(name.partition(" ")[0])
+    bits = {"int8": 8, "4 bits": 4}.get(name.partition(" ")[2])
+    return (quantize(net, x, bits=bits) if bits else net), x
 
 
 # Tables are read through the macros and in no other way.
@@ -89,12 +90,20 @@ int main(void)
 
 
 @pytest.mark.parametrize(
-    "name", ["convolutional int8", "dense int8", "squashing", "symbols"]
+    "name",
+    [
+        "convolutional int8",
+        "dense 4 bits",
+        "dense int8",
+        "squashing",
+        "symbols",
+    ],
 )
 def test_every_table_is_read_through_its_macro(tmp_path, name):
     compilers.need(HOST_INSTALL, "gcc")
     small, x = model(name)
-    program = c99.write(small, tmp_path).program
+    program = c99.write(small, tmp_path, objective="flash").program
+    assert program.codes == ("4 bits" in name)
     (tmp_path / "hooks.h").write_text(MOVED_HOOKS)
     (tmp_path / "main.c").write_text(MOVED_MAIN)
     compilers.run(
