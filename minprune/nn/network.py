@@ -61,7 +61,7 @@ class Network:
     ------
     ValueError
         If the shapes do not chain, naming the layer, what reached it and what it
-        expected.
+        expected; if one layer stands in two places.
 
     Examples
     --------
@@ -96,9 +96,21 @@ class Network:
         self.scale = self._door("scale", scale)
         self.offset = self._door("offset", offset)
         self.output_shape = root.output_shape(self.input_shape)
+        self._refuse_twice()
         if seed is not None:
             for name, layer in root.walk():
                 layer.reset(stream(seed, "init", name))
+
+    def _refuse_twice(self) -> None:
+        """A layer remembers one pass, so it cannot stand in two places."""
+        places: dict[int, str] = {}
+        for name, layer in self.root.walk():
+            first = places.setdefault(id(layer), name)
+            if first != name:
+                raise ValueError(
+                    f"Network: layers {first!r} and {name!r} are one {layer.kind}; "
+                    f"expected a layer for each place, so make two"
+                )
 
     # What is inside, by name.
 

@@ -205,6 +205,12 @@ def test_lengths_of_nothing_and_of_everything_are_lengths():
     assert net(x[:0], lengths=[]).shape == (0, 2)
 
 
+@pytest.mark.parametrize("layer", [nn.Linear(4, 4), nn.ReLU()])
+def test_one_layer_does_not_stand_in_two_places(layer):
+    with pytest.raises(ValueError, match=r"'0' and '1\.body' are one (Linear|ReLU)"):
+        nn.Network(nn.Sequential(layer, nn.Residual(layer)), (4,))
+
+
 def test_a_network_is_not_made_integer_by_a_cast(net):
     with pytest.raises(ValueError, match=r"dtype is int8; .* minprune\.quantize"):
         net.astype(np.int8)
