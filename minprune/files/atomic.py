@@ -107,6 +107,8 @@ def _pending(
         with _explained(path):
             if target.is_dir():  # said now: to rename is the last of all
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if target.exists() and not target.is_file():  # a device, which would go
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             _remove_stale(target.parent, ours)
             with open(temporary, "xb") as file:
                 _lock(file)

@@ -125,6 +125,16 @@ def test_what_another_process_is_writing_is_left_to_it(tmp_path):
     assert listing(tmp_path) == {"a": b"n" * 100_000}
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes as POSIX has them")
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    """A device among them: whoever may write there would lose it."""
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(FileExistsError, match="a was not written: there is something"):
+        atomic_write(tmp_path / "a", lambda file: file.write(b"new"))
+    assert stat.S_ISFIFO((tmp_path / "a").stat().st_mode)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 @pytest.fixture
 def small_files():
     """The size limit of a process: a write that fails halfway, as on a full disk."""
