@@ -91,4 +91,6 @@ def writable(path: str) -> str:
         raise ValueError(f"{path}: there is no folder {folder}; make it first")
     if Path(path).is_dir():
         raise ValueError(f"{path}: this is a folder; name a file in it")
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError(f"{path}: this is a device or a pipe; name a file")
     return path

@@ -1,6 +1,7 @@
 """Bad input: one clear line, exit status 2, and existing files stay as they were."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(run, tmp_pa
     words = ("train", "digits", "mlp", "--epochs", 10**6, "-o")
     refuse(run, *words, nowhere, says=[str(nowhere.parent)])
     refuse(run, *words, tmp_path, says=["folder"])
+    refuse(run, *words, os.devnull, says=["name a file"])
 
 
 def test_a_full_disk_leaves_the_old_file(dense, output):
