@@ -30,17 +30,22 @@ def same_shape(caller: str, **arrays: AnyArray) -> None:
     """Raise ValueError unless every array has the shape of the first."""
     (first, reference), *others = arrays.items()
     for name, array in others:
-        if array.shape != reference.shape:
+        if np.shape(array) != np.shape(reference):
             raise ValueError(
-                f"{caller}: {name} has shape {array.shape} but {first} has shape "
-                f"{reference.shape}; the two are used entry by entry, so their "
+                f"{caller}: {name} has shape {np.shape(array)} but {first} has shape "
+                f"{np.shape(reference)}; the two are used entry by entry, so their "
                 f"shapes must be equal"
             )
 
 
 def finite(caller: str, **arrays: AnyArray) -> None:
     """Raise ValueError if an array holds a NaN or an infinity."""
-    for name, array in arrays.items():
+    for name, given in arrays.items():
+        array = np.asarray(given)
+        if array.dtype.kind not in "biufc":
+            raise TypeError(
+                f"{caller}: {name} has type {array.dtype}; expected numbers"
+            )
         good = np.isfinite(array)
         if not good.all():
             at = tuple(int(i) for i in np.argwhere(~good)[0])
@@ -52,19 +57,25 @@ def finite(caller: str, **arrays: AnyArray) -> None:
 
 
 def float64(caller: str, **arrays: AnyArray) -> tuple[NDArray[np.float64], ...]:
-    """The arrays as finite float64, in the order given; ValueError if one cannot be."""
+    """The arrays as finite float64, in the order given; an error if one cannot be."""
     finite(caller, **arrays)
+    for name, array in arrays.items():
+        if np.iscomplexobj(array):
+            raise TypeError(
+                f"{caller}: {name} has type {np.asarray(array).dtype}; expected real "
+                f"numbers"
+            )
     return tuple(np.asarray(array, dtype=np.float64) for array in arrays.values())
 
 
 def dimensions(caller: str, *allowed: int, **arrays: AnyArray) -> None:
     """Raise ValueError unless every array has one of the allowed numbers of axes."""
     for name, array in arrays.items():
-        if array.ndim not in allowed:
+        if np.ndim(array) not in allowed:
             wanted = " or ".join(str(n) for n in allowed)
             raise ValueError(
-                f"{caller}: {name} has shape {array.shape}, that is {array.ndim} axes; "
-                f"expected {wanted}"
+                f"{caller}: {name} has shape {np.shape(array)}, that is "
+                f"{np.ndim(array)} axes; expected {wanted}"
             )
 
 

@@ -94,14 +94,19 @@ class LeakyReLU(Activation):
         return np.where(x.real > 0, 1.0, self.negative_slope)
 
 
+def sigmoid(x: FloatArray) -> FloatArray:
+    """1 / (1 + exp(-x)), by tanh, which overflows nowhere."""
+    y: FloatArray = 0.5 * (np.tanh(0.5 * x) + 1)
+    return y
+
+
 @register("Sigmoid")
 class Sigmoid(Activation):
     """1 / (1 + exp(-x))."""
 
     def f(self, x: FloatArray) -> FloatArray:
-        """By tanh, which overflows nowhere."""
-        y: FloatArray = 0.5 * (np.tanh(0.5 * x) + 1)
-        return y
+        """See `sigmoid`."""
+        return sigmoid(x)
 
     def slope(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """The derivative is y (1 - y)."""

@@ -6,14 +6,9 @@ r"""The recurrent layers: the plain cell, LSTM and GRU, each step beside its der
 import numpy as np
 
 from minprune._check import FloatArray
+from minprune.nn.activation import sigmoid
 from minprune.nn.layer import register
 from minprune.nn.recurrent import Recurrent, State
-
-
-def _sigmoid(x: FloatArray) -> FloatArray:
-    """By tanh, which overflows nowhere."""
-    y: FloatArray = 0.5 * (np.tanh(0.5 * x) + 1)
-    return y
 
 
 @register("RNN")
@@ -63,7 +58,7 @@ class LSTM(Recurrent):
     ) -> tuple[State, tuple[FloatArray, ...]]:
         """One step of h and c."""
         a_i, a_f, a_g, a_o = np.split(x + h, 4)
-        i, f, o = _sigmoid(a_i), _sigmoid(a_f), _sigmoid(a_o)
+        i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)
         g: FloatArray = np.tanh(a_g)
         c = f * state[1] + i * g
         tanh_c = np.tanh(c)
@@ -116,7 +111,7 @@ class GRU(Recurrent):
     ) -> tuple[State, tuple[FloatArray, ...]]:
         """One step."""
         (x_r, x_z, x_n), (u_r, u_z, u_n) = np.split(x, 3), np.split(h, 3)
-        r, z = _sigmoid(x_r + u_r), _sigmoid(x_z + u_z)
+        r, z = sigmoid(x_r + u_r), sigmoid(x_z + u_z)
         n = np.tanh(x_n + r * u_n)
         return ((1 - z) * n + z * state[0],), (r, z, n, u_n, state[0])
 

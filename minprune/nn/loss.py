@@ -15,6 +15,7 @@ import numpy as np
 
 from minprune._check import AnyArray, FloatArray
 from minprune.data import Dataset, Split
+from minprune.nn.activation import sigmoid
 from minprune.nn.network import Network
 
 
@@ -148,9 +149,8 @@ def binary_cross_entropy(
     positive = logits.real > 0
     small = np.where(positive, -logits, logits)
     softplus = np.where(positive, logits, 0) + np.log1p(np.exp(small))
-    sigmoid = 0.5 * (np.tanh(0.5 * logits) + 1)
     loss = (softplus - wanted * logits).mean()
-    return loss.item(), (sigmoid - wanted) / logits.size
+    return loss.item(), (sigmoid(logits) - wanted) / logits.size
 
 
 @dataclass(frozen=True)
