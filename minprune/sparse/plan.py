@@ -123,9 +123,9 @@ def compile(
         Samples that one pass is laid out for, 128 at most. More can be given to the
         plan; they are taken so many at a time.
     loss : CrossEntropy, optional
-        With it and `optimizer`, a training step is planned: for chains of linear
-        layers, convolutions, ReLU, pools, flattening and batch normalization. The
-        network's parameters are trained where they are.
+        With it and `optimizer`, a training step is planned: for all that inference
+        is planned for, except dropout. The network's parameters are trained where
+        they are.
     optimizer : SGD, optional
         Its learning rate is read at every step, and its velocity is kept up.
 

@@ -426,44 +426,52 @@ class Planner:
     def sequential(self, layer: Layer, name: str, view: View) -> View:
         """One after the other."""
         for child, below in layer.children.items():
-            view = self.through(below, _join(name, child), view)
+            view = self.through(below, join(name, child), view)
         return view
 
     def residual(self, layer: Layer, name: str, view: View) -> View:
         """The shortcut is added to what the body made."""
-        view = _shared(view)
-        body = self.through(layer.children["body"], _join(name, "body"), view)
+        view = shared(view)
+        body = self.through(layer.children["body"], join(name, "body"), view)
         around = view
         if "shortcut" in layer.children:
             below = layer.children["shortcut"]
-            around = self.through(below, _join(name, "shortcut"), view)
-        made = self.place(body.channels, body.rows, body.columns)
-        self.move(body, made)
-        self.move(around, made, add=1)
+            around = self.through(below, join(name, "shortcut"), view)
+        return self.added(body, around)
+
+    def added(self, one: View, other: View) -> View:
+        """The sum of two views."""
+        made = self.place(one.channels, one.rows, one.columns)
+        self.move(one, made)
+        self.move(other, made, add=1)
         return made
 
     def concat(self, layer: Layer, name: str, view: View) -> View:
         """Every branch is copied to its channels."""
-        view = _shared(view)
-        parts = [
-            self.through(below, _join(name, child), view)
-            for child, below in layer.children.items()
-        ]
-        channels = sum(part.channels for part in parts)
-        made = self.place(channels, parts[0].rows, parts[0].columns)
-        at = made.at
-        for part in parts:
-            target = View(
-                at,
-                part.channels,
-                part.rows,
-                part.columns,
-                made.channel_step,
-                made.row_step,
-            )
+        view = shared(view)
+        return self.stacked(
+            [
+                self.through(below, join(name, child), view)
+                for child, below in layer.children.items()
+            ]
+        )
+
+    def stacked(self, parts: list[View]) -> View:
+        """The channels of all, one behind the other."""
+        made = self.place(
+            sum(part.channels for part in parts), parts[0].rows, parts[0].columns
+        )
+        for part, target in zip(parts, self.channels(made, parts), strict=True):
             self.move(part, target)
-            at += part.channels * made.channel_step
-        return _shared(made)
+        return shared(made)
+
+    def channels(self, whole: View, parts: list[View]) -> list[View]:
+        """The channels in a view without gaps that belong to each of its parts."""
+        found, at = [], whole.at
+        for part in parts:
+            found.append(replace(whole, at=at, channels=part.channels))
+            at += part.channels * whole.channel_step
+        return found
 
 
 RELUS = {"ReLU": 1, "ReLU6": 6}
@@ -479,11 +487,11 @@ def _planes(shape: Shape) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def _shared(view: View) -> View:
+def shared(view: View) -> View:
     """The same place, marked as read by several."""
     return replace(view, shared=True)
 
 
-def _join(above: str, below: str) -> str:
+def join(above: str, below: str) -> str:
     """Dotted name of a layer in another."""
     return f"{above}.{below}" if above else below

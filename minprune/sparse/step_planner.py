@@ -1,14 +1,15 @@
 """From layers to the table of a training step.
 
 Each layer is planned forward as for inference, and leaves a note of what its backward
-takes; after the loss the notes are worked off in reverse. Parameters and running
-statistics come first in the arena of numbers, before all constants.
+takes; after the loss the notes are worked off in reverse, those of a branch together.
+Parameters and running statistics come first in the arena of numbers, before all
+constants.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from minprune.nn.network import Network
 from minprune.sparse.arenas import SLACK, aligned, joined, joined_offsets, keep
 from minprune.sparse.base import SparseLayer
 from minprune.sparse.csr import CSR, Entries, flat
-from minprune.sparse.planner import RELUS, Planner, View, Writer
+from minprune.sparse.planner import RELUS, Planner, View, Writer, join, shared
 from minprune.sparse.products import Pattern
 
 
@@ -30,6 +31,19 @@ class Masked(CSR):
         """See `CSR.entries`."""
         rows, columns, _ = CSR.entries(self)
         return Entries(rows, columns, flat(rows, columns, self.shape))
+
+
+Back = Callable[[View], View]
+"""From the gradient at what was made to the gradient at what it was made from."""
+
+
+class Way(NamedTuple):
+    """A part of the network that has been planned forward."""
+
+    made: View
+    back: Back
+    trains: bool
+    """Whether it has parameters, or anything before it has."""
 
 
 class StepPlanner(Planner):
@@ -43,7 +57,7 @@ class StepPlanner(Planner):
         self.training = training
         self.places: dict[tuple[int, str], int] = {}
         self.orders: list[IntArray] = []
-        self.back: list[Callable[[View], View]] = []
+        self.back: list[Back] = []
         self.learning = False
         """Whether anything planned so far is trained: gradients must reach it."""
         self.trained = self.held = 0
@@ -61,12 +75,11 @@ class StepPlanner(Planner):
 
     def plan(self, net: Network) -> None:
         """Forward to the logits, and back from the gradient there."""
-        self.logits = self.contiguous(self.through(net.root, "", self.enter(net)))
+        way = self.way(net.root, "", self.enter(net))
+        self.logits = self.contiguous(way.made)
         self.half = len(self.operations)
         self.delta = self.like(self.logits)
-        delta = self.delta
-        for go_back in reversed(self.back):
-            delta = go_back(delta)
+        way.back(self.delta)
 
     def arrays(self) -> tuple[AnyArray, ...]:
         """The table and all arenas, as `training.step` takes them."""
@@ -97,9 +110,10 @@ class StepPlanner(Planner):
         return self.place(view.channels, view.rows, view.columns)
 
     def writers(self) -> dict[str, Writer]:
-        """What has a backward here; no branches and nothing random."""
+        """What has a backward here: nothing random."""
         known = super().writers()
-        return {n: w for n, w in known.items() if n not in UNKNOWN}
+        del known["Dropout"]
+        return known
 
     def weighted(self, layer: Layer) -> tuple[Pattern, FloatArray]:
         """See `Planner.weighted`; what a mask has pruned is neither used nor moved."""
@@ -158,7 +172,7 @@ class StepPlanner(Planner):
             operands = self.training.Bias(dy, rows, length, place)
             self.add(self.training.bias, operands)
 
-    def note(self, go_back: Callable[[View], View], trains: bool = False) -> None:
+    def note(self, go_back: Back, trains: bool = False) -> None:
         """What to do on the way back, unless nothing before is trained."""
         if trains or self.learning:
             self.back.append(go_back)
@@ -288,6 +302,65 @@ class StepPlanner(Planner):
         self.note(go_back, trains=scale >= 0)
         return made
 
+    # Branches.
 
-UNKNOWN = ("Residual", "Concat", "Dropout")
-"""Kinds of layers that are planned for inference alone."""
+    def way(self, layer: Layer, name: str, view: View) -> Way:
+        """Plan a part by itself, and how to come back through it."""
+        above, on = self.back, self.learning
+        notes: list[Back] = []
+        self.back = notes
+        made = self.through(layer, name, view)
+        trains = self.learning
+        self.back, self.learning = above, on
+
+        def back(delta: View) -> View:
+            for go_back in reversed(notes):
+                delta = go_back(delta)
+            return delta
+
+        return Way(made, back, trains)
+
+    def residual(self, layer: Layer, name: str, view: View) -> View:
+        """See `Planner.residual`; the gradient goes both ways."""
+        view = shared(view)
+        ways = [
+            self.way(below, join(name, child), view)
+            for child, below in layer.children.items()
+        ]
+        if "shortcut" not in layer.children:
+            ways.append(Way(view, lambda delta: delta, False))
+        self.meet(ways, lambda delta: [self.copied(delta), delta])
+        return self.added(*(way.made for way in ways))
+
+    def concat(self, layer: Layer, name: str, view: View) -> View:
+        """See `Planner.concat`; every branch has its channels of the gradient."""
+        view = shared(view)
+        ways = [
+            self.way(below, join(name, child), view)
+            for child, below in layer.children.items()
+        ]
+        parts = [way.made for way in ways]
+        self.meet(ways, lambda delta: self.channels(delta, parts))
+        return self.stacked(parts)
+
+    def meet(self, ways: list[Way], deltas: Callable[[View], list[View]]) -> None:
+        """Where branches part on the way forward, their gradients are added.
+
+        `deltas` gives each branch its own, which it may write over.
+        """
+        on = self.learning
+
+        def go_back(delta: View) -> View:
+            pairs = zip(ways, deltas(delta), strict=True)
+            below, *others = [way.back(own) for way, own in pairs]
+            for other in others if on else ():
+                self.move(other, below, add=1)
+            return below
+
+        self.note(go_back, trains=any(way.trains for way in ways))
+
+    def copied(self, view: View) -> View:
+        """The same once more."""
+        made = self.like(view)
+        self.move(view, made)
+        return made

@@ -1,6 +1,6 @@
 """A training step as one compiled call.
 
-For chains of linear layers, convolutions, ReLU, pools and batch normalization.
+For every network that has a compiled form and nothing random in it.
 
 The parameters of the network come to lie in the arena of the step: they are the same
 arrays under the same names, so that the network can be evaluated, saved and pruned

@@ -74,6 +74,35 @@ def signal():
     return thinned(nn.Network(root, (3, 20), seed=1))
 
 
+def branched():
+    """Ways that part and meet, before anything is trained and within each other."""
+    root = nn.Sequential(
+        nn.Concat(
+            nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.ReLU()),
+            nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1)),
+        ),
+        nn.ReLU(),
+        nn.Residual(
+            nn.Sequential(
+                nn.ReLU(),
+                nn.Residual(nn.Sequential(nn.Conv2d(5, 5, 3, padding=1), nn.ReLU())),
+                nn.BatchNorm(5),
+            ),
+            nn.Sequential(nn.Conv2d(5, 5, 1)),
+        ),
+        nn.ReLU6(),
+        nn.Concat(
+            nn.Sequential(nn.ReLU(), nn.Conv2d(5, 4, 3, padding=1)),
+            nn.Sequential(nn.BatchNorm(5)),
+        ),
+        nn.ReLU(),
+        nn.Residual(nn.Sequential(nn.ReLU())),
+        nn.Flatten(),
+        nn.Linear(9 * 30, 3),
+    )
+    return thinned(nn.Network(root, (2, 6, 5), seed=3))
+
+
 def thinned(net):
     """Some layers sparse, others dense with a mask: `compress` decides."""
     rng = np.random.default_rng(1)
@@ -92,6 +121,7 @@ NETWORKS = {
     "in blocks": lambda: network(4),
     "convolutional": convolutional,
     "signal": signal,
+    "branched": branched,
 }
 
 
@@ -161,6 +191,9 @@ def test_what_has_no_compiled_step_is_refused():
         sparse.compile(net, 4, loss=CrossEntropy(), optimizer=nn.Adam())
     with pytest.raises(ValueError, match="came NoneType and SGD"):
         sparse.compile(net, 4, optimizer=nn.SGD(0.1))
+    dropout = nn.Network(nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 2)), (2,), seed=0)
+    with pytest.raises(ValueError, match=r"layer 0 is a Dropout, .* nn\.train"):
+        sparse.compile(dropout, 4, loss=CrossEntropy(), optimizer=nn.SGD(0.1))
     tanh = nn.Network(nn.Sequential(nn.Linear(2, 2), nn.Tanh()), (2,), seed=0)
     with pytest.raises(
         ValueError, match="layer 1 is a Tanh, which has no compiled training"
