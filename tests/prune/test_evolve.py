@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minprune import nn, prune
+from minprune._random import stream
 from minprune.prune.evolve import growth, hold
 from minprune.prune.evolve.set import nearest_zero
 from tests.oracles import procedures as oracle
@@ -261,6 +262,56 @@ def test_deep_r_never_lets_a_weight_change_its_sign():
     train(sparse(), deep, Watch(look))
     # From `end` on nothing is rewired any more: the first nine of twelve steps count.
     assert all(seen[: 2 * 8])
+
+
+def test_a_step_of_deep_r_is_the_papers():
+    """Algorithm 1: theta - eta alpha + sqrt(2 eta T) nu, or dormant below zero."""
+    deep = prune.DeepR(pull=0.5, temperature=1e-3, end=7, seed=4)
+    name, eta, before, gone = "fc1.weight", 0.05 * 0.5, {}, []
+
+    class Before(nn.Procedure):
+        def after_step(self, run):
+            layer, signs = deep.layers(run.net)[name], deep.signs[name]
+            theta = layer.params["weight"] * signs
+            before.update(theta=theta, signs=signs, at=hold.positions(layer))
+
+    def after(run):
+        if run.step >= 7:
+            return
+        at, signs = before["at"], before["signs"]
+        nu = stream(4, "Deep R", name, run.step).standard_normal(len(at))
+        theta = before["theta"] - eta * 0.5 + np.sqrt(2 * eta * 1e-3) * nu
+        stays, now = theta >= 0, run.net.weights()[name].ravel()
+        want = (signs * theta)[stays]
+        assert_allclose(now[at[stays]], want, rtol=1e-4, atol=1e-6)  # float32
+        held = np.flatnonzero(run.net.masks()[name])
+        assert len(held) == len(at)
+        assert (now[np.setdiff1d(held, at)] == 0).all()
+        gone.append(int((~stays).sum()))
+
+    half = {"optimizer": nn.SGD(0.05), "rate": lambda step, total: 0.5}
+    train(sparse(), Before(), deep, Watch(after), **half)
+    assert sum(gone) > 0
+
+
+def test_the_momentum_of_snfs_is_made_of_the_last_batches_before_an_exchange():
+    snfs, name = prune.SNFS(frequency=5, memory=3, momentum=0.9), "fc1.weight"
+    every, seen = [], []
+
+    class Before(nn.Procedure):
+        def after_step(self, run):
+            batch = growth.last_batch(snfs.layers(run.net)[name])
+            every.append((batch.x.copy(), batch.dy.copy()))
+
+    def after(run):
+        if run.step == 5:
+            seen.extend(snfs._mean(name))
+
+    train(sparse(), Before(), snfs, Watch(after))
+    assert [batch.weight for batch in seen] == pytest.approx([0.081, 0.09, 0.1])
+    for batch, (x, dy) in zip(seen, every[2:5], strict=True):
+        assert_array_equal(batch.x, x)
+        assert_array_equal(batch.dy, dy)
 
 
 def test_deep_r_pulls_and_shakes_by_the_rate_of_the_step():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minprune import masks, nn, prune
+from minprune._random import stream
 from minprune.prune import (
     hard_concrete,
     movement,
@@ -240,6 +241,27 @@ def test_surgery_splices_by_two_thresholds():
     assert back > 0, "nothing was spliced back, so that this run shows too little"
 
 
+def test_surgery_makes_masks_ever_more_rarely():
+    """At step i with probability (1 + gamma i)^-p, by a draw that can be repeated."""
+    cut = prune.Surgery(0.3, decay=0.5, power=2.0, stop=1.0, seed=3)
+    name, before, made = "fc1.weight", [], []
+
+    def look(run):
+        source = cut.sources[name]
+        draw = stream(3, "surgery", name, run.step).random()
+        made.append(run.step < 24 and draw < (1 + 0.5 * run.step) ** -2.0)
+        want = before[-1].ravel() if before else None
+        if made[-1] and before:
+            weight = source.thetas["weight"].ravel()
+            want = oracle.splice(weight, want, cut.thresholds[name])
+        if before:
+            assert_array_equal(source.mask.ravel(), want)
+        before.append(source.mask.copy())
+
+    train(linear(), cut, Watch(look), optimizer=nn.SGD(0.5), epochs=6)
+    assert 0 < sum(made) < 12
+
+
 def test_pruned_weights_go_on_learning_under_surgery():
     """The gradient is taken at the masked weight and moves all of them."""
     net = linear()
@@ -305,6 +327,31 @@ def test_sr_ste_keeps_the_largest_of_every_group_at_every_step():
     for mask, weight in pairs:
         for stays, values in zip(mask, weight, strict=True):
             assert set(np.flatnonzero(stays)) == oracle.best_of_group(values, 1, 3)
+
+
+def test_edge_popup_draws_its_first_scores_by_the_fan_in():
+    popup = prune.EdgePopup(seed=1)
+    shape = (50, 4, 5, 5)
+    source = popup.source("w", np.zeros(shape), np.ones(shape, bool))
+    score = source.thetas["score"]
+    bound = 1 / np.sqrt(4 * 5 * 5)
+    assert np.abs(score).max() <= bound
+    # 5000 uniform draws: the largest is above 0.99 of the bound but for e^-50.
+    assert np.abs(score).max() > 0.99 * bound
+    assert abs(score.mean()) < 5 * bound / np.sqrt(3 * score.size)
+
+
+def test_the_price_of_a_gate_and_of_noise_is_shared_by_the_samples():
+    gates = prune.HardConcrete(3.0)
+    noise = prune.VariationalDropout(strength=2.0, warmup=0.5)
+    prices = []
+    for procedure in (gates, noise):
+        watch = Watch(lambda run, p=procedure: p.sources["fc1.weight"].price)
+        train(linear(), procedure, watch)
+        prices.append(watch.seen)
+    assert prices[0] == [3.0 / 192] * 12
+    ramp = [min(1, (step + 1) / 6) for step in range(12)]
+    assert prices[1] == pytest.approx([2.0 * part / 192 for part in ramp])
 
 
 def test_edge_popup_moves_no_parameter_of_the_network():
@@ -501,6 +548,18 @@ def test_slimming_needs_a_batch_norm():
         train(linear(), prune.Regularized("slimming", sparsity=0.5))
 
 
+def test_where_papers_or_their_code_give_defaults_they_are_those():
+    rigl, nm = prune.RigL(), prune.StraightThrough()
+    assert (rigl.fraction, rigl.frequency, rigl.end_at) == (0.3, 100, 0.75)
+    assert (prune.SET().fraction, prune.SET().spread) == (0.3, 0.1)
+    assert prune.SNFS().fraction == 0.5
+    assert (nm.keep, nm.group, nm.decay) == (2, 4, 2e-4)
+    assert prune.VariationalDropout().threshold == 3.0
+    assert prune.TopKAST(sparsity="0.8", backward=0.5).density == pytest.approx(0.2)
+    assert prune.iterative_snip(0.5).revive is False
+    assert prune.synflow(0.5).rounds == 100
+
+
 # What is refused.
 
 
@@ -585,6 +644,8 @@ def test_what_the_run_cannot_hold_is_refused_before_training(procedure, message)
         prune.Movement(sparsity=0.1),
         prune.Regularized(sparsity=0.1),
         prune.Phases(sparsity=0.1),
+        prune.EdgePopup(sparsity=0.1),
+        prune.TopKAST(sparsity=0.1, backward=0),
     ],
     ids=lambda procedure: type(procedure).__name__,
 )
@@ -634,10 +695,19 @@ def test_an_adaptive_threshold_rises_while_the_network_can_bear_it():
         0.1, factor=2.0, calm=10.0, rough=20.0, tolerance=1.0
     )
     adaptive = prune.Adaptive(calm, frequency=2, end=8)
-    watch = Watch(lambda run: run.net.masks()["fc1.weight"].sum())
-    train(linear(), adaptive, watch)
+    watch, lengths = Watch(lambda run: run.net.masks()["fc1.weight"].sum()), []
+
+    class Length(nn.Procedure):
+        def after_backward(self, run):
+            squares = [
+                (g.astype(float) ** 2).sum() for g in run.net.gradients().values()
+            ]
+            lengths.append(np.sqrt(sum(squares)))
+
+    train(linear(), Length(), adaptive, watch)
     # Looks at steps 2, 4, 6 and 8: the first has nothing to compare with.
     assert adaptive.ramp.value == pytest.approx(0.8)
+    assert adaptive.ramp.norm == pytest.approx(np.mean(lengths[6:8]))
     assert watch.seen[1] > watch.seen[3] > watch.seen[5] > watch.seen[7]
     assert watch.seen[7] == watch.seen[11]
 

@@ -66,6 +66,7 @@ def test_every_stage_is_recorded_before_and_after():
     assert records[0].before.weights == size(trained()) == 16 * 74
     assert records[0].after.weights == records[0].after.kept == 12 * 74
     assert records[1].after.kept == 12 * 74 - round(0.9 * 12 * 74)
+    assert records[1].after.macs == 12 * 74  # held densely until asked otherwise
     last = records[-1].after
     assert last.macs == last.kept == kept(net)
     assert last.bytes == metrics.count(net).file_bytes

@@ -4,6 +4,7 @@ Positions are flat indices into the (out, K) view of a weight, in ascending orde
 """
 
 from collections.abc import Iterable
+from math import cos, pi
 
 import numpy as np
 
@@ -83,6 +84,15 @@ class Evolving(Procedure):
     def due(self, run: Run) -> bool:
         """Whether this is a step for an exchange."""
         return run.step < self.last and run.step % self.every == 0
+
+
+def along_cosine(share: float, step: int, end: int) -> float:
+    """A share that falls along half a cosine, from all of it at step 0 to 0 at `end`.
+
+    >>> [round(along_cosine(0.3, step, 4), 3) for step in range(5)]
+    [0.3, 0.256, 0.15, 0.044, 0.0]
+    """
+    return share / 2 * (1 + cos(pi * step / end))
 
 
 def hold_sparsely(net: Network) -> None:

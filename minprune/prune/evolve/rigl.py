@@ -1,7 +1,7 @@
 """RigL: drop the smallest weights, grow where the gradient is largest."""
 
 from collections.abc import Iterable
-from math import cos, floor, pi
+from math import floor
 
 import numpy as np
 
@@ -9,7 +9,13 @@ from minprune.masks import lowest, rounded
 from minprune.masks.count import share
 from minprune.nn.train import Run
 from minprune.prune.evolve.growth import largest, last_batch
-from minprune.prune.evolve.hold import Evolving, common, exchange, positions
+from minprune.prune.evolve.hold import (
+    Evolving,
+    along_cosine,
+    common,
+    exchange,
+    positions,
+)
 from minprune.prune.moment import Moment
 
 
@@ -68,7 +74,7 @@ class RigL(Evolving):
         """See `Procedure.after_step`."""
         if not self.due(run):
             return
-        rate = self.fraction / 2 * (1 + cos(pi * run.step / self.last))
+        rate = along_cosine(self.fraction, run.step, self.last)
         for name, layer in self.layers(run.net).items():
             size = np.abs(layer.params["weight"])
             drop = lowest(size, rounded(len(size), rate, floor))

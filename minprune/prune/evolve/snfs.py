@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from fractions import Fraction
-from math import ceil, cos, pi
+from math import ceil
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from minprune.masks import apportion, in_proportion, lowest, rounded
 from minprune.masks.count import share
 from minprune.nn.train import Run
 from minprune.prune.evolve.growth import Batch, largest, last_batch
-from minprune.prune.evolve.hold import Evolving, exchange, positions
+from minprune.prune.evolve.hold import Evolving, along_cosine, exchange, positions
 from minprune.prune.moment import Moment
 
 
@@ -87,7 +87,7 @@ class SNFS(Evolving):
                 recent.append(Batch(1.0, batch.x.copy(), batch.dy.copy()))
         if not self.due(run):
             return
-        rate = self.fraction / 2 * (1 + cos(pi * run.step / self.last))
+        rate = along_cosine(self.fraction, run.step, self.last)
         drops, parts, limits = {}, [], []
         for name, layer in layers.items():
             size = np.abs(layer.params["weight"])
