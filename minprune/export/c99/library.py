@@ -40,7 +40,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 NEEDS_INT8 = {"finish": ("rescale",), "add": ("rescale",)}
 """What it needs besides in integers."""
 
-NEEDS_CODES = {name: ("decoded",) for name, us in NEEDS.items() if "finish" in us}
+NEEDS_CODES = {name: ("decoded",) for name in NEEDS if "finish" in NEEDS[name]}
 """And where weights are held in codes."""
 
 PLAIN = {
@@ -71,7 +71,8 @@ FORMS = {
     "int8": PLAIN | INTEGER,
     "codes": CODES | INTEGER,
 }
-"""What stands for the words of a kernel's text, by the form of its numbers."""
+"""What stands for the words of a kernel's text, one after the other, by the form of its
+numbers."""
 
 
 class Library:
