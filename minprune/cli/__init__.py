@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except (ValueError, OSError, FloatingPointError, MemoryError) as fault:
         said = str(fault).removeprefix(f"{args.command}: ")
+        if isinstance(fault, OSError) and fault.filename:
+            said = f"{fault.filename}: {fault.strerror}"
         print(f"minprune {args.command}: {said}", file=sys.stderr)
         return 2
     return status

@@ -18,7 +18,7 @@ def figures(values: Mapping[str, Any]) -> str:
     lines += [
         f"{'weights:':<12}{kept:,} of {total:,} kept, sparsity "
         f"{values['sparsity']:.4f}",
-        f"{'bytes:':<12}{values['stored_bytes']:,} in the file, "
+        f"{'bytes:':<12}{values['stored_bytes']:,} of arrays in the file, "
         f"{values['resident_bytes']:,} resident",
         f"{'work:':<12}{values['macs']:,} multiply-adds a sample",
     ]

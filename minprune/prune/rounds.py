@@ -65,6 +65,8 @@ class Rounds(Procedure):
         self.schedule = schedule.exponential(sparsity, end=self.rounds)
         self.revive = revive
         self.cut = Cut(criterion, **how)
+        if self.cut.fixed:
+            raise ValueError("Rounds: granularity 'nm' has one sparsity; use OneShot")
 
     def run(self, net: Network, data: Dataset | None = None) -> Count:
         """Prune a network in place and count what is left."""

@@ -20,6 +20,8 @@ class Undo(Procedure):
         the run begins; put it before the procedures that prune.
     path : str or path, optional
         Keep it in this file; left out, in memory, where it costs what the network does.
+        A run leaves a file that is there already as it is: it holds what an earlier one
+        began from.
 
     Raises
     ------

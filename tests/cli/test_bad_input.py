@@ -221,6 +221,7 @@ def test_a_loaded_network_is_what_was_saved_after_all(dense):
         ("prune NET --data digits -o OUT --max-drop nan", "max_drop is nan"),
         ("conformance minprune --clause M.1 --seed -1", "no whole number"),
         ("study procedures --seed -5 --table critical", "no whole number"),
+        ("demo --folder NET", "dense.safetensors: File exists"),
         ("fly", "invalid choice: 'fly'"),
         ("", "required: COMMAND"),
     ],

@@ -115,6 +115,11 @@ def test_an_allocation_is_of_single_weights():
         prune.OneShot("magnitude", sparsity=0.5, allocation="erk", granularity="row")
 
 
+def test_a_pattern_of_groups_is_not_cut_in_rounds():
+    with pytest.raises(ValueError, match="has one sparsity; use OneShot"):
+        prune.Rounds("magnitude", sparsity=0.5, granularity="nm", keep=2, group=4)
+
+
 def test_nothing_left_is_no_target_for_a_density_that_decays():
     with pytest.raises(ValueError, match="below 1"):
         prune.synflow(1)
