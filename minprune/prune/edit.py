@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from minprune._check import BoolArray, IntArray
+from minprune._check import BoolArray, FloatArray, IntArray
+from minprune.nn.layer import Layer
 from minprune.nn.network import Network
 from minprune.nn.optim import Optimizer
 from minprune.sparse.base import SparseLayer
@@ -51,6 +52,13 @@ def set_masks(
         if optimizer is not None:
             places = moves(before, layer.pattern)
             optimizer.remap(name, places, len(layer.pattern.indices))
+
+
+def as_held(layer: Layer, array: FloatArray) -> FloatArray:
+    """An array over a weight, in the form in which the layer holds the weight."""
+    if not isinstance(layer, SparseLayer):
+        return array
+    return layer.pattern.gather(array.reshape(layer.pattern.shape))
 
 
 def moves(before: Pattern, after: Pattern) -> IntArray:

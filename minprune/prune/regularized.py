@@ -12,7 +12,7 @@ from minprune.nn.regularize import Penalized, Penalty, group_lasso, l1
 from minprune.nn.train import Procedure, Run
 from minprune.nn.tree import join
 from minprune.prune.cut import Cut, Options
-from minprune.prune.edit import set_masks
+from minprune.prune.edit import as_held, set_masks
 from minprune.prune.instead import needs_dense
 from minprune.prune.moment import Moment, every, steps_of
 
@@ -181,7 +181,7 @@ class GrowingPenalty(Procedure):
             for name, mask in self.masks.items():
                 layer, key = run.net.owner("GrowingPenalty", name)
                 down = self.factor(run.step) * np.where(mask, 0, weights[name])
-                layer.grads[key] = layer.grads[key] + down
+                layer.grads[key] = layer.grads[key] + as_held(layer, down)
 
     def after_step(self, run: Run) -> None:
         """See `Procedure.after_step`."""

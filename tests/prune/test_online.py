@@ -543,6 +543,19 @@ def test_a_growing_penalty_presses_only_what_will_go():
     assert seen[9][0] > 0.7 * seen[0][0]
 
 
+def test_a_growing_penalty_presses_stored_weights_as_it_presses_masked_ones():
+    masked = linear().astype(np.float64)
+    prune.OneShot("random", sparsity=0.4).run(masked)
+    held = masked.copy()
+    prune.hold_sparsely(held)
+    for net in (masked, held):
+        grow = prune.GrowingPenalty("magnitude", sparsity=0.7, growth=0.1, frequency=1)
+        train(net, grow)
+    for name, weight in masked.weights().items():
+        assert_array_equal(held.masks()[name], masked.masks()[name])
+        assert_allclose(held.weights()[name], weight, rtol=0, atol=1e-12)
+
+
 def test_slimming_needs_a_batch_norm():
     with pytest.raises(ValueError, match="the network has none"):
         train(linear(), prune.Regularized("slimming", sparsity=0.5))

@@ -171,6 +171,31 @@ def test_killed_and_resumed_it_ends_in_the_same_bits(promise, network, tmp_path)
         assert_array_equal(net.parameters()[name], array)
 
 
+NEEDS_DENSE = {
+    *("gradual channels", "surgery", "movement", "soft movement", "group lasso"),
+    *("soft filters", "soft threshold", "L0", "variational dropout", "phases"),
+    *("top-KAST", "powerpropagation", "powerpropagation with gradual", "SR-STE"),
+    *("ADMM", "edge-popup", "SynFlow", "FORCE", "iterative SNIP"),
+}
+"""Procedures that train, or bring back, weights that are not stored."""
+
+
+@pytest.mark.parametrize("name", PROMISES)
+def test_what_can_trains_in_sparse_storage_and_the_rest_says_so(name):
+    promise = PROMISES[name]
+    network = promise.networks[0]
+    net = new(network)
+    prune.OneShot("random", sparsity=0.3, allocation="erk").run(net)
+    prune.hold_sparsely(net)
+    kinds = [layer.kind for layer in net.layers().values()]
+    if name in NEEDS_DENSE:
+        with pytest.raises(ValueError, match="is held sparsely"):
+            train(network, *promise.procedures(), net=net)
+    else:
+        train(network, *promise.procedures(), net=net)
+        assert [layer.kind for layer in net.layers().values()] == kinds
+
+
 @pytest.mark.parametrize(("promise", "network"), INTEGERS)
 def test_the_sparsity_survives_eight_bit_integers(promise, network):
     net, _, _ = trained(promise, network)
