@@ -1,5 +1,7 @@
 """Argument checks: what passes comes back, what does not is named in one line."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +17,8 @@ from minprune._check import (
     finite,
     float64,
     is_batch_array,
+    not_negative,
+    number,
     one_of,
     positive_int,
     same_shape,
@@ -57,6 +61,14 @@ def test_shapes_and_axes_are_told_apart():
         ValueError, match=r"a has shape \(\), that is 0 axes; .* 1 or 2"
     ):
         dimensions("me", 1, 2, a=np.float64(3))
+
+
+def test_what_must_not_be_below_zero_is_named_with_its_place():
+    not_negative("me", a=np.array([0.0, -0.0, 1.0]))
+    with pytest.raises(
+        ValueError, match=r"me: a is -2\.0 at index \(1, 0\); expected 0"
+    ):
+        not_negative("me", a=np.array([[0.0, 1.0], [-2.0, -3.0]]))
 
 
 def test_an_unknown_name_is_met_with_the_nearest():
@@ -105,3 +117,30 @@ def test_a_copy_is_made_only_where_one_is_needed(shape, skip):
     assert is_batch_array(lies)
     assert (lies is raw) == is_batch_array(raw)
     assert as_batch_array(lies) is lies
+
+
+@pytest.mark.parametrize("value", [0, 2.5, np.float32(1), np.int8(3)])
+def test_a_number_is_returned_as_a_float(value):
+    found = number("me", "n", value)
+    assert type(found) is float
+    assert found == value
+
+
+def test_a_number_may_be_below_zero_where_that_is_said():
+    assert number("me", "n", -2, -math.inf) == -2.0
+    assert number("me", "n", 1, 1) == 1.0
+
+
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, -math.inf])
+def test_a_number_out_of_range_is_refused(value):
+    with pytest.raises(ValueError, match="n is .*; .* finite number, 0 or more"):
+        number("me", "n", value)
+    if not math.isfinite(value):
+        with pytest.raises(ValueError, match="n is .*; .* a finite number$"):
+            number("me", "n", value, -math.inf)
+
+
+@pytest.mark.parametrize("value", [True, "1", None])
+def test_what_is_not_a_number_is_refused(value):
+    with pytest.raises(TypeError, match="expected a number"):
+        number("me", "n", value)
