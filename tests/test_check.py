@@ -133,10 +133,10 @@ def test_a_number_may_be_below_zero_where_that_is_said():
 
 @pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, -math.inf])
 def test_a_number_out_of_range_is_refused(value):
-    with pytest.raises(ValueError, match="n is .*; .* finite number, 0 or more"):
+    with pytest.raises(ValueError, match=r"n is .*; .* finite number, 0 or more"):
         number("me", "n", value)
     if not math.isfinite(value):
-        with pytest.raises(ValueError, match="n is .*; .* a finite number$"):
+        with pytest.raises(ValueError, match=r"n is .*; .* a finite number$"):
             number("me", "n", value, -math.inf)
 
 
