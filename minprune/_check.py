@@ -68,6 +68,18 @@ def float64(caller: str, **arrays: AnyArray) -> tuple[NDArray[np.float64], ...]:
     return tuple(np.asarray(array, dtype=np.float64) for array in arrays.values())
 
 
+def not_negative(caller: str, **arrays: AnyArray) -> None:
+    """Raise ValueError if an array that holds sizes or squares has one below zero."""
+    for name, array in arrays.items():
+        below = array < 0
+        if below.any():
+            at = tuple(int(i) for i in np.argwhere(below)[0])
+            raise ValueError(
+                f"{caller}: {name} is {array[at]} at index {at}; expected 0 or more "
+                f"throughout"
+            )
+
+
 def dimensions(caller: str, *allowed: int, **arrays: AnyArray) -> None:
     """Raise ValueError unless every array has one of the allowed numbers of axes."""
     for name, array in arrays.items():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minprune._check import FloatArray, dimensions, float64
+from minprune._check import FloatArray, dimensions, float64, not_negative
 
 
 def by_weight(caller: str, weight: FloatArray, **evidence: FloatArray) -> FloatArray:
@@ -22,7 +22,6 @@ def by_weight(caller: str, weight: FloatArray, **evidence: FloatArray) -> FloatA
             f"{weight.shape}; expected ({columns},), or (groups, {columns}) with "
             f"groups that divide the outputs"
         )
-    if (sizes < 0).any():
-        raise ValueError(f"{caller}: {name} holds a negative value; expected sizes")
+    not_negative(caller, **{name: sizes})
     by_output = np.repeat(sizes.reshape(groups, columns), len(weight) // groups, axis=0)
     return by_output.reshape(weight.shape)

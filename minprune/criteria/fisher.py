@@ -8,7 +8,13 @@ different weights' gradients, too.
 
 import numpy as np
 
-from minprune._check import FloatArray, dimensions, float64, same_shape
+from minprune._check import (
+    FloatArray,
+    dimensions,
+    float64,
+    not_negative,
+    same_shape,
+)
 from minprune.criteria._batches import by_example
 from minprune.criteria._catalog import Holds, criterion
 
@@ -49,7 +55,8 @@ def fisher(weight: FloatArray, fisher_diag: FloatArray) -> FloatArray:
     Raises
     ------
     ValueError
-        If the shapes differ, or if either array holds a NaN or an infinity.
+        If the shapes differ, if `fisher_diag` is negative somewhere, or if either array
+        holds a NaN or an infinity.
 
     See Also
     --------
@@ -75,6 +82,7 @@ def fisher(weight: FloatArray, fisher_diag: FloatArray) -> FloatArray:
     """
     weight, fisher_diag = float64("fisher", weight=weight, fisher_diag=fisher_diag)
     same_shape("fisher", weight=weight, fisher_diag=fisher_diag)
+    not_negative("fisher", fisher_diag=fisher_diag)
     return 0.5 * fisher_diag * weight**2
 
 

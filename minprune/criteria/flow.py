@@ -12,7 +12,7 @@ are replaced, batch-norm statistics included.
 
 import numpy as np
 
-from minprune._check import FloatArray, float64, same_shape
+from minprune._check import FloatArray, float64, not_negative, same_shape
 from minprune.criteria._catalog import Holds, criterion
 
 _FLOW = {
@@ -118,7 +118,8 @@ def synflow_l2(weight: FloatArray, path_grad: FloatArray) -> FloatArray:
     Raises
     ------
     ValueError
-        If the shapes differ, or if either array holds a NaN or an infinity.
+        If the shapes differ, if `path_grad` is negative somewhere, or if either array
+        holds a NaN or an infinity.
 
     See Also
     --------
@@ -150,4 +151,5 @@ def synflow_l2(weight: FloatArray, path_grad: FloatArray) -> FloatArray:
     """
     same_shape("synflow_l2", weight=weight, path_grad=path_grad)
     weight, path_grad = float64("synflow_l2", weight=weight, path_grad=path_grad)
+    not_negative("synflow_l2", path_grad=path_grad)
     return weight**2 * path_grad

@@ -7,7 +7,7 @@ on its way (Karnin).
 
 import numpy as np
 
-from minprune._check import FloatArray, float64, same_shape
+from minprune._check import FloatArray, float64, not_negative, same_shape
 from minprune.criteria._batches import by_example
 from minprune.criteria._catalog import Holds, criterion
 from minprune.criteria._ratio import ratio
@@ -263,8 +263,8 @@ def karnin(
     Raises
     ------
     ValueError
-        If the shapes differ, if an array holds a NaN or an infinity, or if `rate` is
-        not positive.
+        If the shapes differ, if `squared_updates` is negative somewhere, if an array
+        holds a NaN or an infinity, or if `rate` is not positive.
 
     See Also
     --------
@@ -307,6 +307,7 @@ def karnin(
         initial_weight=initial_weight,
         squared_updates=squared_updates,
     )
+    not_negative("karnin", squared_updates=squared_updates)
     if not (np.isfinite(rate) and rate > 0):
         raise ValueError(f"karnin: rate is {rate}; expected a number above 0")
     return ratio(squared_updates * weight, rate * (weight - initial_weight))

@@ -11,7 +11,7 @@ concatenation) its importance is zero.
 
 import numpy as np
 
-from minprune._check import FloatArray, dimensions, float64
+from minprune._check import FloatArray, dimensions, float64, not_negative
 from minprune.criteria._catalog import Holds, criterion
 from minprune.criteria._ratio import centered, ratio, share_of_outliving
 
@@ -50,7 +50,8 @@ def group_magnitude(coupled_norms: FloatArray) -> FloatArray:
     Raises
     ------
     ValueError
-        If `coupled_norms` has not two axes or no member, or holds a NaN or an infinity.
+        If `coupled_norms` has not two axes or no member, is negative somewhere, or
+        holds a NaN or an infinity.
 
     See Also
     --------
@@ -79,7 +80,9 @@ def group_magnitude(coupled_norms: FloatArray) -> FloatArray:
     >>> group_magnitude(norms).round(3)
     array([0.571, 1.429])
     """
-    return normalize_mean(reduce_mean(_members("group_magnitude", coupled_norms)))
+    norms = _members("group_magnitude", coupled_norms)
+    not_negative("group_magnitude", coupled_norms=norms)
+    return normalize_mean(reduce_mean(norms))
 
 
 def reduce_sum(coupled: FloatArray) -> FloatArray:

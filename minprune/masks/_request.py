@@ -50,16 +50,6 @@ def arrays(caller: str, scores: FloatArray | Scores) -> dict[str, FloatArray]:
     return read
 
 
-def not_negative(caller: str, name: str, scores: FloatArray, why: str) -> None:
-    """Raise ValueError if a score is below zero, where `why` needs it not to be."""
-    if (scores < 0).any():
-        at = tuple(int(i) for i in np.argwhere(scores < 0)[0])
-        raise ValueError(
-            f"{caller}: {name} holds the score {scores[at]} at index {at}; {why} needs "
-            f"scores of 0 or more"
-        )
-
-
 def of(caller: str, what: str, given: Any, name: str) -> Any:
     """What is given for one name: its entry in a dict, or the one value for all."""
     if isinstance(given, Mapping):

@@ -109,6 +109,24 @@ def test_a_value_that_is_no_number_is_refused_by_name(card):
                 outcome(card, given)
 
 
+SQUARES = {"fisher_diag", "path_grad", "squared_updates", "coupled_norms"}
+SIZES = {"input_norm", "input_variance"}
+
+
+@pytest.mark.parametrize("card", SCORES)
+def test_squares_and_sizes_below_zero_are_refused(card):
+    """Of who promises a score of zero or more, or an approximation that rests on it."""
+    rng = np.random.default_rng(3)
+    for case in cases_of(card):
+        for name in (SQUARES | SIZES) & set(card.needs):
+            if card.name == "taylor_fisher":
+                continue  # any curvature will do
+            given = evidence(card, case, rng)
+            given[name].flat[-1] = -0.5
+            with pytest.raises(ValueError, match=rf"{card.name}: {name} is -0\.5 at"):
+                outcome(card, given)
+
+
 def test_a_name_is_filed_once():
     with pytest.raises(ValueError, match="'magnitude' is filed twice, by magnitude"):
 

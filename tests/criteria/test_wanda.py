@@ -122,7 +122,7 @@ def test_inputs_of_another_layer_are_refused(score, shape):
 
 @pytest.mark.parametrize("score", [wanda, ria])
 def test_a_size_below_zero_is_refused(score):
-    with pytest.raises(ValueError, match="input_norm holds a negative value"):
+    with pytest.raises(ValueError, match=r"input_norm is -1\.0 at index \(1,\)"):
         score(np.ones((1, 2)), np.array([1.0, -1.0]))
 
 

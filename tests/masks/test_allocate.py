@@ -201,7 +201,7 @@ def test_owl_stays_within_each_layer_and_its_total_is_exact(sparsity, outliers):
 
 
 def test_owl_refuses_what_has_no_outliers():
-    with pytest.raises(ValueError, match=r"a holds the score -1.0 at index \(1,\)"):
+    with pytest.raises(ValueError, match=r"owl: a is -1\.0 at index \(1,\)"):
         allocate.owl({"a": np.array([1.0, -1.0])}, "0.5")
     for outlier in (0.0, -1.0, float("nan"), math.inf):
         with pytest.raises(ValueError, match=f"outlier is {outlier}; expected a num"):

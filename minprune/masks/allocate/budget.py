@@ -7,7 +7,7 @@ from operator import mul
 
 import numpy as np
 
-from minprune._check import FloatArray
+from minprune._check import FloatArray, not_negative
 from minprune.masks import _request
 from minprune.masks._request import Scores
 from minprune.masks.allocate._solve import Counts, positive
@@ -103,7 +103,7 @@ def _budget(budget: int | float | Fraction) -> Fraction:
 
 def _worth(name: str, scores: FloatArray, price: Fraction, held: int) -> FloatArray:
     """Score per cost of every weight, flat; infinite for the `held` highest."""
-    _request.not_negative("by_cost", name, scores, "a score per cost")
+    not_negative("by_cost", **{name: scores})
     flat = scores.reshape(-1)
     worth = flat / float(price)
     worth[~lowest(flat, flat.size - held)] = np.inf

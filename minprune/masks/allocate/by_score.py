@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from minprune._check import not_negative
 from minprune.criteria.relative import lamp as lamp_score
 from minprune.masks import _request
 from minprune.masks._request import Scores
@@ -117,8 +118,7 @@ def owl(
     {'flat': 58, 'spiky': 42}
     """
     arrays = _request.arrays("owl", scores)
-    for name, array in arrays.items():
-        _request.not_negative("owl", name, array, "a share of the mean")
+    not_negative("owl", **arrays)
     if not 0 < outlier < math.inf:
         raise ValueError(f"owl: outlier is {outlier}; expected a number above 0")
     sizes = {name: array.size for name, array in arrays.items()}
