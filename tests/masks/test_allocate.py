@@ -287,7 +287,7 @@ def test_costs_beyond_64_bits_add_up():
 
 def test_by_cost_refuses_what_has_no_ratio():
     scores = {"a": np.array([[1.0, 2.0], [-3.0, 0.0]])}
-    with pytest.raises(ValueError, match=r"score -3.0 at index \(1, 0\)"):
+    with pytest.raises(ValueError, match=r"by_cost: a is -3\.0 at index \(1, 0\)"):
         allocate.by_cost(scores, {"a": 1}, 2)
     for cost in (0, -1, math.nan, math.inf):
         with pytest.raises(ValueError, match="the cost of 'a' is"):
