@@ -317,37 +317,19 @@ def training(scope: Scope) -> Iterator[Row]:
 
 
 def two_threads(scope: Scope) -> Iterator[Row]:
-    """The training step against PyTorch on two threads, in a process of its own.
-
-    Ours runs on one thread: a compiled step is one loop.
-    """
+    """The training step on two threads, in a process of its own, taking no turns."""
     from benchmarks import peers
 
     if peers.torch() is None:
         return
     command = [sys.executable, "-m", "benchmarks.sparse", "--json"]
     command += ["--only", "training", "--seconds", str(scope.seconds)]
+    command += ["--threads", "2", "--apart"]
     if scope.sparsities:
         command += ["--sparsity", ",".join(map(str, scope.sparsities))]
-    found = {}
-    for threads in ("1", "2"):
-        run = subprocess.run(
-            [*command, "--threads", threads, "--apart"],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        found[threads] = json.loads(run.stdout)["rows"]
-    for ours, theirs in zip(found["1"], found["2"], strict=True):
-        mine, peer = ours["ours_us"], theirs["peer_us"]
-        yield Row(
-            **ours
-            | {
-                "workload": "training, 2T",
-                "peer_us": peer,
-                "ratio": round(peer / mine, 2),
-            }
-        )
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    for row in json.loads(run.stdout)["rows"]:
+        yield Row(**row | {"workload": "training, 2T"})
 
 
 def iot(scope: Scope) -> Iterator[Row]:

@@ -57,6 +57,8 @@ class StepPlanner(Planner):
         self.training = training
         self.places: dict[tuple[int, str], int] = {}
         self.orders: list[IntArray] = []
+        self.products: dict[int, int] = {}
+        """Multiply-adds of the operations that are for a range of rows."""
         self.back: list[Back] = []
         self.learning = False
         """Whether anything planned so far is trained: gradients must reach it."""
@@ -139,7 +141,7 @@ class StepPlanner(Planner):
         cuts, stored = keep(self.cuts, rows.cuts), keep(self.offsets, rows.offsets)
         places = (x, y, cuts, stored, weights, start)
         operands = self.strips.Product(*places, where, 0, rows.outputs)
-        self.add(self.strips.product, operands)
+        self.share(self.strips.product, operands, rows)
 
     def learn(self, rows: Any, layer: Layer, places: Any, where: Any, on: bool) -> None:
         """Both gradients, or at a first layer its own alone.
@@ -163,7 +165,13 @@ class StepPlanner(Planner):
             0,
             rows.outputs,
         )
-        self.add(gradients.backward if on else gradients.gradient, operands)
+        self.share(gradients.backward if on else gradients.gradient, operands, rows)
+
+    def share(self, operation: Any, operands: Any, rows: Any) -> None:
+        """One more row of the table, whose work several threads may share."""
+        each = operands.frame.segments * operands.frame.length
+        self.products[len(self.operations)] = len(rows.offsets) * each
+        self.add(operation, operands)
 
     def bias(self, layer: Layer, dy: int, rows: int, length: int) -> None:
         """The gradient at a bias, where there is one."""

@@ -8,11 +8,12 @@ between steps as ever. After its pattern has been edited, plan anew.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from minprune._check import AnyArray, IntArray
+from minprune._check import AnyArray, FloatArray, IntArray
 from minprune.nn.loss import CrossEntropy
 from minprune.nn.network import Network
 from minprune.nn.optim import SGD
@@ -21,6 +22,9 @@ from minprune.sparse.step_planner import StepPlanner
 
 class TrainingStep:
     """Forward, loss, backward and update as one call that does not allocate.
+
+    One compiled loop carries it out; where there are threads and an operation is large
+    enough to share, they are called one by one. The bits are the same.
 
     Attributes
     ----------
@@ -33,7 +37,7 @@ class TrainingStep:
     def __init__(
         self, net: Network, batch: int, loss: CrossEntropy, optimizer: SGD
     ) -> None:
-        from minprune.sparse.kernels import training
+        from minprune.sparse.kernels import table, training
 
         self.batch, self.dtype = batch, net.dtype
         self.input_size = int(np.prod(net.input_shape))
@@ -41,6 +45,8 @@ class TrainingStep:
         self.optimizer = optimizer
         planner = StepPlanner(net, batch)
         self._arrays = planner.arrays()
+        self._products = planner.products
+        self._ends = [len(table.flat(each)) for _, each in planner.operations]
         self._step: Callable[..., None] = training.step
         self._loss = np.zeros(1)
         self._rule = np.array(
@@ -88,9 +94,51 @@ class TrainingStep:
             )
         self._rule[1] = self.optimizer.lr * rate
         self.optimizer.steps += 1
-        arguments = (x.reshape(-1), labels, self._loss, count, self._rule)
-        self._step(*self._arrays, *arguments)
+        if self._pays():
+            self._in_parts(x.reshape(-1), labels, count)
+        else:
+            arguments = (x.reshape(-1), labels, self._loss, count, self._rule)
+            self._step(*self._arrays, *arguments)
         return float(self._loss[0])
+
+    def _pays(self) -> bool:
+        """Whether there are threads, and an operation that is worth sharing."""
+        from minprune.sparse.kernels import _jit
+
+        largest = max(self._products.values(), default=0)
+        return largest >= _jit.PAYS and _jit.threads() > 1
+
+    def _in_parts(self, x: FloatArray, labels: IntArray, samples: int) -> None:
+        """As `kernels.training.step`, with every operation on as many threads as pay.
+
+        A thread is given rows of its own, so that the bits are the same.
+        """
+        from minprune.sparse.kernels import _jit, table, training
+
+        rows, at, cuts, offsets, order, numbers, gradients, velocity, arena = (
+            self._arrays
+        )
+        held = (cuts, offsets, order, numbers, numbers, gradients, arena)
+
+        def work(row: IntArray, seen: FloatArray, first: int, last: int) -> None:
+            mine = row.copy()
+            mine[end - 1 : end + 1] = first, last
+            table.perform(mine, *held, seen, arena, samples)
+
+        gradients[:] = 0
+        for n, row in enumerate(rows):
+            if n == at[0]:
+                smoothing = self._rule[0]
+                self._loss[0] = training.cross_entropy(
+                    at, arena, labels, samples, smoothing
+                )
+            seen, end = x if n == 0 else arena, self._ends[n]
+            if n in self._products:
+                mine = partial(work, row, seen)
+                _jit.share_rows(mine, 0, int(row[end]), self._products[n])
+            else:
+                table.perform(row, *held, seen, arena, samples)
+        training.update(numbers, gradients, velocity, self._rule)
 
     def _share(self, net: Network, planner: StepPlanner) -> None:
         """Let the network and the optimizer see the arenas under their own names."""

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from minprune import nn, sparse
 from minprune.nn.loss import CrossEntropy
+from minprune.sparse.kernels import _jit
 
 RULES = {
     "plain": {},
@@ -169,6 +170,20 @@ def test_the_network_stays_whole_while_it_is_trained():
     assert_array_equal(copy(x), net(x))
     layer = net.layers()["1"]
     assert np.shares_memory(layer.matrix().data, layer.params["weight"])
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+def test_threads_do_not_change_a_bit(make, monkeypatch):
+    monkeypatch.setattr(_jit, "PAYS", 0)
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(_jit, "threads", lambda threads=threads: threads)
+        net = NETWORKS[make]()
+        rule = {"loss": CrossEntropy(), "optimizer": nn.SGD(0.2, momentum=0.9)}
+        step = sparse.compile(net, 20, **rule)
+        losses = [step(*samples(20, turn, net.input_shape)) for turn in range(3)]
+        found.append((losses, [p.tobytes() for p in net.parameters().values()]))
+    assert found[0] == found[1]
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python allocates")

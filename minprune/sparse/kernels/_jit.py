@@ -31,9 +31,10 @@ from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., object])
 
-PAYS = 4_000_000
-"""Multiply-adds from which a second thread pays: some 200 microseconds of work on one,
-where handing over a part and waiting for it takes about 50."""
+PAYS = 8_000_000
+"""Multiply-adds from which a second thread pays: some 400 microseconds of work on one.
+With half as many, two threads take as long as one; handing over a part costs that much.
+"""
 
 
 def kernel(loops: F) -> F:

@@ -261,6 +261,7 @@ def run_rows(
             none if deltas is None else deltas,
             x,
             y,
+            0,
         )
 
     products = len(values) * frame.segments * frame.length

@@ -88,10 +88,11 @@ def perform(
     deltas: FloatArray,
     x: FloatArray,
     y: FloatArray,
+    samples: int,
 ) -> None:
     """Carry out a single row, on arrays that may lie anywhere."""
     memory = Memory(cuts, offsets, order, values, constants, gradients, deltas)
-    call(row[0], row[1:], memory, x, y, 0)
+    call(row[0], row[1:], memory, x, y, samples)
 
 
 def write(
@@ -105,13 +106,18 @@ def write(
     table = np.zeros((len(operations), NUMBERS), np.int64)
     for row, (operation, operands) in zip(table, operations, strict=True):
         row[0] = _address(operation, *types)
-        flat = [
-            number
-            for operand in operands  # a frame among them is taken apart
-            for number in (operand if isinstance(operand, tuple) else (operand,))
-        ]
-        row[1 : 1 + len(flat)] = flat
+        numbers = flat(operands)
+        row[1 : 1 + len(numbers)] = numbers
     return table
+
+
+def flat(operands: Sequence[Any]) -> list[int]:
+    """Operands as they follow each other in a row, a frame among them taken apart."""
+    return [
+        number
+        for operand in operands
+        for number in (operand if isinstance(operand, tuple) else (operand,))
+    ]
 
 
 @cache
