@@ -7,6 +7,8 @@ import numpy as np
 from minprune._check import AnyArray
 from minprune.data.npz import existing_file, read_arrays
 
+NO_FEATURES = ("label", "recording", "split")
+
 
 def read(path: str, input_shape: tuple[int, ...]) -> AnyArray:
     """The samples of a file, batch first.
@@ -43,12 +45,14 @@ def _table(path: str) -> AnyArray:
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file; expected CSV or .npz") from None
     rows: list[list[float]] = []
+    left_out: list[int] = []
     for number, line in enumerate(lines, 1):
-        cells = line.replace(",", " ").replace(";", " ").split()
+        cells = _cells(line)
         try:
-            values = [float(cell) for cell in cells]
+            values = [float(c) for i, c in enumerate(cells) if i not in left_out]
         except ValueError:
             if number == 1:
+                left_out = [i for i, name in enumerate(cells) if name in NO_FEATURES]
                 continue
             raise ValueError(f"{path}: line {number} is not all numbers") from None
         if rows and values and len(values) != len(rows[0]):
@@ -61,3 +65,9 @@ def _table(path: str) -> AnyArray:
     if not rows:
         raise ValueError(f"{path}: holds no samples")
     return np.array(rows)
+
+
+def _cells(line: str) -> list[str]:
+    """What a line holds, between the first separator that it has, or spaces."""
+    separator = next((mark for mark in ",;\t" if mark in line), None)
+    return [cell.strip() for cell in line.strip().split(separator)]

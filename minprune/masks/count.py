@@ -38,8 +38,10 @@ def share(caller: str, value: Share, name: str = "sparsity") -> Fraction:
             f"{caller}: {name} is {value!r}; expected a number from 0 to 1, "
             f"such as 0.9 or '0.9'"
         )
+    text = str(value)
     try:
-        exact = Fraction(str(value))
+        exponent = int(text.lower().partition("e")[2] or 0)
+        exact = Fraction(text if abs(exponent) < 1000 else -1)  # a digit for each
     except (ValueError, ZeroDivisionError):
         exact = Fraction(-1)
     if not 0 <= exact <= 1:

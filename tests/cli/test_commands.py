@@ -55,9 +55,12 @@ def test_predict_reads_csv_and_npz_and_names_classes(run, dense, tmp_path):
     np.savetxt(tmp_path / "x.csv", flat, "%d", delimiter=",")
     header = ",".join(f"p{i}" for i in range(64))
     np.savetxt(tmp_path / "h.csv", flat, "%d", ";", header=header, comments="")
+    rows = [f"a {n},{','.join(map(str, row))},test\n" for n, row in enumerate(flat)]
+    trained_on = "".join([f"label,{header},split\n", *rows])
+    (tmp_path / "t.csv").write_text(trained_on)
     net = minprune.load(dense)
     want = "".join(f"{net.classes[label]}\n" for label in net.predict(x))
-    for name in ("x.npz", "x.csv", "h.csv"):
+    for name in ("x.npz", "x.csv", "h.csv", "t.csv"):
         assert run("predict", dense, tmp_path / name) == (0, want, "")
     out = tmp_path / "labels.txt"
     assert run("predict", dense, tmp_path / "x.csv", "-o", out)[0] == 0

@@ -145,7 +145,9 @@ def test_ideals_that_cannot_be_apportioned_are_refused(ideals):
         apportion(ideals)
 
 
-@pytest.mark.parametrize("bad", [-0.1, 1.1, "nan", float("inf"), "half", "", "1/0"])
+@pytest.mark.parametrize(
+    "bad", [-0.1, 1.1, "nan", float("inf"), "half", "", "1/0", "1e-999999999"]
+)
 def test_what_is_no_share_is_refused_by_value(bad):
     with pytest.raises(ValueError, match=r"removed: sparsity is .*from 0 to 1"):
         removed(10, bad)
