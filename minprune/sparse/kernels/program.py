@@ -1,4 +1,4 @@
-"""What a compiled network does between its products: enter, move, pool, leave.
+"""What a compiled network does between its products: enter, copy, move, pool, leave.
 
 Operations of a table; see `table`. Activations are (channels, rows, columns, lanes),
 the samples fastest; a batch of one has one lane, any other is padded to a multiple of
