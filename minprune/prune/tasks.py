@@ -154,12 +154,11 @@ def quality(net: Network, split: Split, tasks: Tasks) -> dict[str, float]:
 
 def rank(net: Network, split: Split, tasks: Tasks, name: str) -> float:
     """How well a task does, so that tasks can be compared: 1 is perfect."""
-    for _, output, target in _answers(net, split, only(tasks, name)):
-        if target.ndim == 1:
-            return float((output.argmax(axis=1) == target).mean())
-        spread = float(target.var())
-        return 1 - float(((output - target) ** 2).mean()) / (spread or 1.0)
-    return 0.0
+    ((_, output, target),) = _answers(net, split, only(tasks, name))
+    if target.ndim == 1:
+        return float((output.argmax(axis=1) == target).mean())
+    spread = float(target.var())
+    return 1 - float(((output - target) ** 2).mean()) / (spread or 1.0)
 
 
 def _answers(

@@ -66,12 +66,20 @@ def test_every_stage_is_recorded_before_and_after():
     assert records[0].before.weights == size(trained()) == 16 * 74
     assert records[0].after.weights == records[0].after.kept == 12 * 74
     assert records[1].after.kept == 12 * 74 - round(0.9 * 12 * 74)
-    assert records[1].after.macs == 12 * 74  # held densely until asked otherwise
     last = records[-1].after
     assert last.macs == last.kept == kept(net)
     assert last.bytes == metrics.count(net).file_bytes
     loss, score = nn.evaluate(net, digits().val, nn.cross_entropy)
     assert (last.val_loss, last.val_score) == (loss, score)
+
+
+def test_a_stage_holds_weights_sparsely_only_if_it_is_asked_to():
+    cut = prune.Stage("cut", procedures=[prune.OneShot(sparsity=0.9)])
+    for sparse in (False, True):
+        how = {"sparse": True} if sparse else {}
+        rest = prune.Stage("rest", epochs=1, **how)
+        net, _ = prune.Plan([cut, rest]).run(trained(), digits())
+        assert net.macs() == (kept(net) if sparse else size(net))
 
 
 def test_a_file_and_python_give_the_same_network(tmp_path):

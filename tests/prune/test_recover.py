@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from minprune import nn, prune
-from tests.prune.cases import NETWORKS, digits
+from tests.prune.cases import NETWORKS, digits, linear
 
 
 @pytest.mark.parametrize("sparse", [True, False])
@@ -48,6 +48,14 @@ def pruned(sparsity=0.8):
     net = NETWORKS["linear"]()
     prune.OneShot("magnitude", sparsity=sparsity).run(net)
     return net
+
+
+def test_it_begins_with_the_values_that_are_left():
+    net = linear()
+    prune.OneShot("magnitude", sparsity=0.5).run(net)
+    same = prune.recover(net, digits(), epochs=0)
+    for name, weight in net.weights().items():
+        assert_array_equal(same.weights()[name], weight)
 
 
 def test_from_scratch_the_weights_are_drawn_anew_and_the_masks_stay():

@@ -98,6 +98,10 @@ def test_the_network_itself_is_left_alone():
         assert_array_equal(array, before[name])
 
 
+def test_rate_rewinding_trains_every_round_from_the_beginning_of_the_rates():
+    assert [len(one.history) for one in tickets(rewind="rate", to=1)] == [2, 2, 2]
+
+
 def test_a_reinitialized_ticket_has_its_masks_and_other_values():
     ticket = tickets()[-1].start
     other = prune.reinitialized(ticket, seed=7)

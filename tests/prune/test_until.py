@@ -74,6 +74,10 @@ def test_a_floor_above_the_dense_network_is_refused_with_what_it_reaches():
         until(floor=0.9999)
 
 
+def test_a_floor_at_the_dense_network_is_allowed():
+    assert until(floor=score(trained()), turns=1, epochs=0).met
+
+
 def test_a_budget_below_one_weight_a_layer_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match="2 multiply-adds; these are the nearest"):
         until(max_macs=1)
