@@ -16,6 +16,7 @@ from minprune.prune import (
     movement,
     powerprop,
     soft_threshold,
+    straight_through,
     surgery,
     top_kast,
     variational,
@@ -187,6 +188,27 @@ def test_soft_movement_pays_for_the_mean_of_its_sigmoids():
     )
     want = 2 * grad * weight + price
     assert_allclose(source.pullback(grad)["score"], want, atol=1e-12)
+
+
+def test_sr_ste_draws_pruned_weights_to_zero_and_kept_ones_nowhere():
+    weight, alive, grad = drawn()
+    source = straight_through.Refined(weight, alive, decay=0.3)
+    source.mask = alive & (np.abs(weight) > 0.7)
+    want = np.where(source.mask, grad, grad + 0.3 * weight)
+    pulled = source.pullback(grad)["weight"]
+    assert_allclose(pulled, np.where(alive, want, 0), atol=1e-15)
+
+
+def test_soft_movement_keeps_what_its_sigmoid_lifts_above_the_threshold():
+    weight, alive, _ = drawn()
+    soft = prune.SoftMovement(threshold=0.3, initial=0.4, speed=2.0)
+    source = soft.source("w", weight, alive)
+    assert_allclose(2.0 * source.thetas["score"], 0.4)
+    source.thetas["score"] = np.random.default_rng(3).normal(size=SHAPE)
+    soft.sources = {"w": source}
+    soft.update(None)
+    lifted = 1 / (1 + np.exp(-2.0 * source.thetas["score"])) > 0.3
+    assert_array_equal(source.mask, alive & lifted)
 
 
 def test_top_kast_trains_more_than_it_computes_with_and_nothing_else():
@@ -466,6 +488,30 @@ def test_admm_charges_the_distance_to_the_copy():
     copy = np.where(keep > half, start, 0)
     assert_allclose(seen["copy"], copy, atol=0)
     assert_allclose(seen["grad"], loss_grad + 0.3 * (start - copy), atol=1e-12)
+
+
+def test_admm_takes_a_new_copy_and_adds_up_what_is_apart_when_it_is_due():
+    """Z = half of W + U, the largest; U grows by W - Z: at steps 3 and 6, by hand."""
+    admm = prune.ADMM(sparsity=0.5, pull=0.5, end=9, frequency=3, scope="layer")
+    seen = []
+
+    def look(run):
+        weight = run.net.weights()["fc1.weight"].copy()
+        copy, dual = (part["fc1.weight"].copy() for part in (admm.copy, admm.dual))
+        seen.append((weight, copy, dual))
+
+    net = linear().astype(np.float64)
+    train(net, admm, Watch(look))
+    copy, dual = seen[0][1], np.zeros_like(seen[0][0])
+    for step, (weight, found, apart) in enumerate(seen, 1):
+        if step in (3, 6):
+            moved = weight + dual
+            copy = np.where(np.abs(moved) > np.median(np.abs(moved)), moved, 0)
+            dual = dual + weight - copy
+        assert_allclose(found, copy, rtol=0, atol=1e-14)
+        assert_allclose(apart, dual, rtol=0, atol=1e-14)
+    gone = (seen[8][0] == 0).sum()
+    assert gone == 12 * 64 // 2  # cut for good at step 9
 
 
 def test_admm_leaves_alone_what_is_not_pruned():
