@@ -63,8 +63,11 @@ def test_an_exception_in_the_middle_changes_nothing(tmp_path, stops):
 def test_a_real_ctrl_c_in_the_middle_changes_nothing(tmp_path):
     (tmp_path / "a").write_bytes(b"old")
     program = """
-        import sys, time
+        import signal, sys, time
         from minprune.files import atomic_write
+
+        # Shells start jobs in the background with this signal ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
         def fill(file):
             file.write(b"n" * 100_000)

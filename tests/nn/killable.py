@@ -5,6 +5,7 @@ dropout, a mask, a procedure with a memory, best weights. One line goes to stdou
 every step, so that whoever watches can choose when to kill.
 """
 
+import signal
 import sys
 
 import numpy as np
@@ -74,6 +75,8 @@ def train(net, ds, checkpoint, procedure=None):
 
 
 if __name__ == "__main__":
+    # Shells start jobs in the background with this signal ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     path, result, every = sys.argv[1:]
     net, ds = build()
     history = train(net, ds, nn.Checkpoint(path, int(every)), Wanders(talks=True))
