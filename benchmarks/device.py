@@ -7,9 +7,10 @@ where it is installed; `trained`, on the data sets that ship with the package, t
 pruned and run there on the whole test split; `crossover`, from which sparsity an
 encoding beats a dense kernel. Without a part, all of them (some minutes).
 
-Needs the cross compilers and the emulators of `tests/export/compilers.py`. Instructions
-are counted by the emulator, not estimated, and they are not cycles. Before anything is
-counted, every answer is compared with the emulation in NumPy, bit for bit.
+Needs the extra `test`, and the cross compilers and the emulators of
+`tests/export/compilers.py`. Instructions are counted by the emulator, not estimated,
+and they are not cycles. Before anything is counted, every answer is compared with the
+emulation in NumPy, bit for bit.
 """
 
 import argparse
