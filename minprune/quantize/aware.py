@@ -87,6 +87,11 @@ class QuantizationAware(Procedure):
                     f"QuantizationAware: {name} belongs to a {layer.kind}; expected "
                     f"linear layers and convolutions alone, which integers can take"
                 )
+            if name in run.reparameterized:
+                raise ValueError(
+                    f"QuantizationAware: another procedure trains {name}; expected one "
+                    f"for each weight, so prune before, in a run of its own"
+                )
             by_row = self.linear_by_row or isinstance(layer, Convolution)
             books = {8: 0, 4: len(weight) if self.linear_by_row else 1}[self.bits]
             theta, mask = layer.params[key].copy(), masks[name]

@@ -179,6 +179,12 @@ def test_a_mask_that_changes_under_way_is_refused():
         nn.train(network(), DIGITS, epochs=1, procedures=both)
 
 
+def test_a_weight_that_another_procedure_trains_is_refused():
+    both = [prune.SoftThreshold(), QuantizationAware()]
+    with pytest.raises(ValueError, match=r"another procedure trains conv1\.weight"):
+        nn.train(network(), DIGITS, epochs=1, procedures=both)
+
+
 def test_bad_options_and_layers_are_refused():
     signals = data.load("jvowels")
     gru, aware = nn.models.build("gru", signals), QuantizationAware()
