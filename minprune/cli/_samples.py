@@ -8,14 +8,15 @@ from minprune._check import AnyArray
 from minprune.data.npz import existing_file, read_arrays
 
 NO_FEATURES = ("label", "recording", "split")
+"""Columns of a table to train on (`minprune.data.read_csv`) that are no feature."""
 
 
 def read(path: str, input_shape: tuple[int, ...]) -> AnyArray:
     """The samples of a file, batch first.
 
     An `.npz` must have an array ``x``. Anything else is read as a text table of one
-    sample a line, its numbers apart by commas, semicolons, tabs or spaces; a first line
-    that is not all numbers is taken for the names of the columns.
+    sample a line, its numbers apart by commas, semicolons, tabs or spaces. A first line
+    that is not all numbers names the columns; `NO_FEATURES` among them are left out.
     """
     if path.endswith(".npz"):
         arrays = read_arrays(path, ["x"])

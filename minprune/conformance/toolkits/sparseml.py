@@ -7,6 +7,7 @@ Epochs of its schedules are steps here, one update of the optimizer each.
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import tempfile
 from importlib.metadata import version
@@ -202,11 +203,9 @@ class Adapter(Toolkit):
         with torch.no_grad():
             for group in tied:  # masks are shared by a group
                 members = [weights[name] for name in group.split(",")]
-                for weight in members:
-                    for same in (
-                        other for other in members if len(other) == len(weight)
-                    ):
-                        weight[filters.get(id(same), [])] = 0
+                for weight, other in itertools.product(members, repeat=2):
+                    if len(weight) == len(other):
+                        weight[filters.get(id(other), [])] = 0
         compress_strucure_pruned_module(model, tied, "filter")
         smaller: Mapping[str, Any] = _torch_networks.written(network, layers)
         return smaller
